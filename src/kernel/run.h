@@ -1,0 +1,26 @@
+// Running a program on Pagefold's memory: the one entry of kernel/ for the command line.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "report/summary.h"
+
+namespace pagefold::kernel {
+
+struct RunOptions {
+  std::vector<std::string> command;  // at least one; looked up in PATH when it has no slash
+  unsigned fault_around = 256;       // most pages installed by one fault, 1..512; 1 = exact accounting
+};
+
+// Exit codes of `pagefold run` beside the program's own (as env(1), nice(1), timeout(1)).
+inline constexpr int kExitFailed = 125;         // Pagefold itself failed
+inline constexpr int kExitNotExecutable = 126;
+inline constexpr int kExitNotFound = 127;
+
+// Runs the command to its end, and until no guest is left. The summary's exit_code is the program's own, or 128 + signal.
+// Errors: ENOENT (not found), EACCES/ENOEXEC (not executable), anything else: Pagefold cannot run here (see `pagefold doctor`).
+Result<report::RunSummary> run(const RunOptions& options);
+
+}  // namespace pagefold::kernel

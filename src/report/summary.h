@@ -1,0 +1,61 @@
+// The story of one run as data. The supervisor fills it when the last guest has ended; render_story() and to_json() only
+// read it. Times are nanoseconds, sizes bytes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/page.h"
+#include "event/cause.h"
+
+namespace pagefold::report {
+
+inline constexpr int kSchemaVersion = 1;
+
+struct FaultLine {
+  std::uint64_t count = 0;
+  std::uint64_t time_ns = 0;  // spent serving, in the supervisor
+  Bytes bytes = 0;            // frames filled, copied or mapped, speculative ones included
+};
+
+struct ProgramLine {
+  std::string path;
+  std::uint64_t executions = 0;
+};
+
+struct ObjectLine {
+  std::string name;        // path of a file, or "[heap]", "[stack]", "[anonymous]", "[shared memory]"
+  Bytes mapped = 0;        // largest total of its mappings at any time
+  Bytes resident = 0;      // peak frames that hold it, counted once however many guests map them
+  Bytes private_bytes = 0; // peak frames copied or filled for one guest alone
+};
+
+struct RunSummary {
+  std::vector<std::string> command;
+  int exit_code = 0;
+  std::vector<ProgramLine> programs;  // in order of first execution
+  std::uint64_t processes = 0;        // created by exec of the first, fork, vfork
+  std::uint64_t wall_ns = 0;
+  std::uint64_t supervisor_cpu_ns = 0;  // Pagefold's share: its own processor time
+  std::array<FaultLine, kFaultCauses> faults{};
+  Bytes peak_resident = 0;            // all frames, at their peak
+  Bytes peak_speculative = 0;
+  Bytes peak_supervisor = 0;          // the supervisor's own resident set
+  std::uint64_t system_calls = 0;     // calls that came to the supervisor
+  std::uint64_t host_operations = 0;  // mmap, munmap, mprotect done on the host's address spaces
+  std::uint64_t files_host_mapped = 0;
+  std::uint64_t lost_events = 0;
+  std::vector<ObjectLine> objects;    // largest first
+  std::vector<std::string> notes;     // things refused or degraded, one line each, no duplicates
+};
+
+enum class Colour : bool { No, Yes };
+
+// Several lines of text ending in a newline, readable at 80 columns.
+std::string render_story(const RunSummary& summary, Colour colour);
+// One JSON object ending in a newline; keys are stable within a schema_version.
+std::string to_json(const RunSummary& summary);
+
+}  // namespace pagefold::report
