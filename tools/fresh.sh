@@ -61,6 +61,8 @@ inside() {
   apt-config dump | grep -E '^Acquire::([a-z]+::Proxy|Check-|Retries)' >"$root/etc/apt/apt.conf.d/99host" || true
   cp -L /etc/resolv.conf /etc/hosts "$root/etc/" || true
 
+  # Its root is to be a mount point, as on a real machine: unshare(1) and pivot_root(2) inside expect that.
+  mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount --rbind /sys "$root/sys"
   mount --rbind /dev "$root/dev"
