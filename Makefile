@@ -1,0 +1,53 @@
+# The few commands a newcomer needs. `make` alone lists them; the work is done by CMake (CMakePresets.json) and tools/.
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+RUNS ?= 1000
+RELEASE = build/release
+PAGEFOLD = $(RELEASE)/pagefold
+MAKEFLAGS += --no-print-directory
+export JOBS
+
+.DEFAULT_GOAL = help
+.PHONY: help run test build fresh bench install sweep leakcheck eintr real clean format
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: build ## build, then run cat README.md on Pagefold's memory and tell the story
+	$(PAGEFOLD) run -- cat README.md
+
+test: ## build and run every test (release; unit and model tests also with sanitizers and invariant checks)
+	@tools/test.sh
+
+build: ## install what is missing, build build/release/pagefold
+	@tools/install-packages.sh build
+	@tools/build.sh release
+
+fresh: ## make run and make test in a new Debian of their own (debootstrap, below build/fresh, removed afterwards)
+	@tools/fresh.sh
+
+bench: build ## native against Pagefold in turn: table, and build/bench.json (options: BENCH="--quick --only fork")
+	@tools/install-packages.sh bench
+	$(RELEASE)/pagefold_bench --json build/bench.json $(BENCH)
+
+install: build ## install pagefold below PREFIX (/usr/local)
+	cmake --install $(RELEASE) --prefix "$(PREFIX)"
+
+sweep: build ## --version of every program in /usr/bin, natively and under Pagefold, each in namespaces of its own
+	@tools/sweep.sh
+
+leakcheck: build ## RUNS (1000) short runs must leave no process, cgroup, socket, file or memory behind
+	@tools/leakcheck.sh $(RUNS)
+
+eintr: build ## interrupted calls under a 5 kHz timer: at most 1 in 10,000
+	@tools/eintr.sh
+
+real: ## install the larger programs that some guest tests use when they are there
+	@tools/install-packages.sh real
+
+clean: ## remove build/
+	rm -rf build compile_commands.json
+
+format: ## clang-format the C and C++ sources
+	@tools/install-packages.sh format
+	git ls-files -z '*.h' '*.cc' '*.c' | xargs -0 -r clang-format -i

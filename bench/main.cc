@@ -1,0 +1,106 @@
+// pagefold_bench: what Pagefold costs, natively and under it in turn, against the bars that the project has set itself.
+// An unmet bar does not fail; a command that does not run does.
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "bench/cases.h"
+#include "bench/command.h"
+#include "bench/measurement.h"
+#include "bench/render.h"
+
+namespace pagefold::bench {
+namespace {
+
+struct Options {
+  std::string pagefold = PAGEFOLD_BINARY;
+  std::string only;
+  std::string json;
+  unsigned rounds = 0;
+  bool quick = false;
+  bool list = false;
+};
+
+// A working directory of our own, removed with everything in it.
+class Scratch {
+ public:
+  Scratch() {
+    std::string path = (std::filesystem::temp_directory_path() / "pagefold-bench-XXXXXX").string();
+    if (::mkdtemp(path.data()) != nullptr) path_ = path;
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::vector<Row> measure_all(const std::vector<Case>& cases, const Settings& settings) {
+  std::vector<Row> rows;
+  fmt::print("{}", table_head());
+  for (const Case& subject : cases) {
+    for (const Placement placement : placements_of(subject)) {
+      rows.push_back(measure_case(subject, placement, settings));
+      fmt::print("{}", table_line(rows.back()));
+      std::fflush(stdout);
+      if (rows.back().skipped) break;
+    }
+  }
+  fmt::print("{}", table_foot(rows));
+  return rows;
+}
+
+int complain(const std::string& message) {
+  fmt::print(stderr, "pagefold_bench: {}\n", message);
+  return 1;
+}
+
+int run(const Options& options) {
+  std::vector<Case> cases = all_cases(PAGEFOLD_BENCH_PROGRAMS);
+  std::erase_if(cases, [&](const Case& subject) { return subject.name.find(options.only) == std::string::npos; });
+  if (options.list) {
+    for (const Case& subject : cases) fmt::print("{}\n", subject.name);
+    return 0;
+  }
+  if (cases.empty()) return complain("no case is called \"" + options.only + "\" (--list)");
+  if (!is_installed(options.pagefold)) return complain("no " + options.pagefold + ": make build");
+  const Scratch scratch;
+  if (scratch.path().empty()) return complain("no temporary directory");
+  if (const Result<void> written = write_sources(scratch.path()); !written) return complain(written.error().message());
+
+  const std::vector<Row> rows = measure_all(cases, {options.pagefold, scratch.path(), options.rounds, options.quick});
+  if (!options.json.empty()) {
+    std::ofstream out(options.json);
+    out << to_json(rows);
+    out.close();
+    if (!out) return complain("cannot write " + options.json);
+  }
+  const bool failed = std::ranges::any_of(rows, [](const Row& row) { return !row.failure.empty() && !row.skipped; });
+  return failed ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace pagefold::bench
+
+int main(int argc, char** argv) {
+  pagefold::bench::Options options;
+  CLI::App app("Measures programs natively and under Pagefold, in turn.");
+  app.add_option("--only", options.only, "the cases whose name contains this");
+  app.add_option("--rounds", options.rounds, "pairs of runs a case (default: as the case says)");
+  app.add_option("--json", options.json, "also write the results to this file");
+  app.add_option("--pagefold", options.pagefold, "the pagefold command")->envname("PAGEFOLD");
+  app.add_flag("--quick", options.quick, "few rounds");
+  app.add_flag("--list", options.list, "print the names of the cases");
+  CLI11_PARSE(app, argc, argv);
+  return pagefold::bench::run(options);
+}
