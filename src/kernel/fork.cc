@@ -17,6 +17,7 @@
 #include "kernel/fault.h"
 #include "kernel/host_sync.h"
 #include "kernel/redirect.h"
+#include "stub/blob.h"
 
 namespace pagefold::kernel {
 namespace {

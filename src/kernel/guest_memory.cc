@@ -134,7 +134,7 @@ Result<std::string> read_guest_string(Space& space, VirtAddr address, Bytes most
     const Bytes n = std::min<Bytes>(part.size(), kPageSize - (at & kPageMask));
     PAGEFOLD_CHECK(read_guest(space, at, part.data(), n));
     const auto* end = static_cast<const char*>(std::memchr(part.data(), 0, n));
-    if (end != nullptr) return text.append(part.data(), end);
+    if (end != nullptr) return text.append(part.data(), static_cast<std::size_t>(end - part.data()));
     text.append(part.data(), n);
   }
   return fail(ENAMETOOLONG);

@@ -1,7 +1,6 @@
 #include "kernel/redirect.h"
 
 #include <fmt/format.h>
-#include <linux/ptrace.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -50,13 +49,13 @@ Result<void> Stop::set_registers(const user_regs_struct& registers) const {
 
 Result<std::uint64_t> Stop::signal_mask() const {
   std::uint64_t mask = 0;
-  if (::ptrace(static_cast<__ptrace_request>(PTRACE_GETSIGMASK), tid_, kMaskSize, &mask) != 0)
+  if (::ptrace(PTRACE_GETSIGMASK, tid_, kMaskSize, &mask) != 0)
     return fail_errno("ptrace getsigmask");
   return mask;
 }
 
 Result<void> Stop::set_signal_mask(std::uint64_t mask) const {
-  if (::ptrace(static_cast<__ptrace_request>(PTRACE_SETSIGMASK), tid_, kMaskSize, &mask) != 0)
+  if (::ptrace(PTRACE_SETSIGMASK, tid_, kMaskSize, &mask) != 0)
     return fail_errno("ptrace setsigmask");
   return {};
 }
@@ -72,7 +71,7 @@ Result<void> Stop::poke(std::uint64_t address, const void* bytes, std::size_t le
 
 Stop::RseqArea Stop::rseq() const {
   __ptrace_rseq_configuration configuration{};
-  if (::ptrace(static_cast<__ptrace_request>(PTRACE_GET_RSEQ_CONFIGURATION), tid_, sizeof configuration, &configuration) < 0)
+  if (::ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid_, sizeof configuration, &configuration) < 0)
     return {};
   return {configuration.rseq_abi_pointer, configuration.rseq_abi_size, configuration.signature};
 }

@@ -154,6 +154,7 @@ void AddressSpace::check_invariants() const {
   }
   assert(total == mapped_ && mapped_ <= peak_mapped_);
   (void)total;
+  (void)last;
 }
 
 }  // namespace pagefold::vm

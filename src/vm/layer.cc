@@ -146,7 +146,7 @@ void Layer::check_invariants() const {
   };
   assert(within(guarded_, present_));
   assert(within(speculative_, present_));
-  present_.for_each_run(0, kEnd, [&](PageIndex a, PageIndex b) { assert(!inherited_.any(a, b)); });
+  present_.for_each_run(0, kEnd, [&]([[maybe_unused]] PageIndex a, [[maybe_unused]] PageIndex b) { assert(!inherited_.any(a, b)); });
   assert(inherited_.empty() || source_ != nullptr);
   for (PageIndex page = inherited_.next(0, kEnd); page < kEnd; page = inherited_.next(page + 1, kEnd))
     assert(holder(page) != nullptr);
