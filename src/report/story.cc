@@ -1,7 +1,7 @@
 // The story of a run, for people: what ran, how long, which faults, whose memory. Data: summary.h.
 //
 // Layout: at most 80 columns as far as names allow; tables with right-aligned numbers; long paths lose their beginning.
-// Names come from guests: what could drive a terminal is escaped.
+// Names come from guests: printable() makes them harmless.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/printable.h"
 #include "report/summary.h"
 #include "report/units.h"
 
@@ -23,8 +24,8 @@ constexpr std::size_t kObjectWidth = 42;
 
 // What each cause means, for somebody who meets the words for the first time; in the order of FaultCause.
 constexpr std::array<std::string_view, kFaultCauses> kCauseMeaning = {
-    "first touch of fresh memory: cleared", "first touch of a file's page: read in", "the page was in memory: only mapped",
-    "a private copy was made", "access not allowed"};
+    "first touch of fresh memory: cleared", "first touch of a file's page: read in",
+    "the page was in memory: only mapped", "a private copy was made", "access not allowed"};
 
 class Ink {
  public:
@@ -39,19 +40,6 @@ class Ink {
   }
   bool on_;
 };
-
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(shown), "\\{:03o}", byte);
-    } else {
-      shown += c;
-    }
-  }
-  return shown;
-}
 
 // Cuts are made between UTF-8 characters.
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
@@ -97,7 +85,8 @@ void tell_programs(std::string& story, const RunSummary& summary) {
   std::string_view label = "ran";
   for (std::size_t i = 0; i < shown; ++i) {
     const ProgramLine& program = summary.programs[i];
-    const std::string times = program.executions > 1 ? fmt::format("  ({} times)", human_count(program.executions)) : "";
+    const std::string times =
+        program.executions > 1 ? fmt::format("  ({} times)", human_count(program.executions)) : "";
     fmt::format_to(std::back_inserter(story), "  {:<7}{}{}\n", label, printable(program.path), times);
     label = "";
   }
@@ -111,8 +100,8 @@ void tell_time(std::string& story, const RunSummary& summary) {
                  human_count(summary.processes), plural(summary.processes, "process", "processes"),
                  ending(summary.exit_code));
   if (summary.wall_ns == 0) return;
-  fmt::format_to(std::back_inserter(story), "  {:<7}{} of processor time was Pagefold's own ({} of the time taken)\n", "",
-                 human_time(summary.supervisor_cpu_ns), human_share(summary.supervisor_cpu_ns, summary.wall_ns));
+  fmt::format_to(std::back_inserter(story), "  {:<7}{} of processor time was Pagefold's own ({} of the time taken)\n",
+                 "", human_time(summary.supervisor_cpu_ns), human_share(summary.supervisor_cpu_ns, summary.wall_ns));
 }
 
 std::string fault_row(std::string_view title, const FaultLine& faults) {
@@ -165,7 +154,7 @@ void tell_peaks(std::string& story, const RunSummary& summary) {
   const auto line = std::back_inserter(story);
   fmt::format_to(line, "\n  {:<7}{} of page frames", "peak", human_bytes(summary.peak_resident));
   if (summary.peak_speculative > 0) {
-    fmt::format_to(line, ", {} of them put in ahead of need", human_bytes(summary.peak_speculative));
+    fmt::format_to(line, "; at most {} of them were put in ahead of need", human_bytes(summary.peak_speculative));
   }
   fmt::format_to(line, "\n  {:<7}{} for Pagefold itself\n", "", human_bytes(summary.peak_supervisor));
   fmt::format_to(line, "  {:<7}{} system {} came to Pagefold, {} {} of the host's mappings\n", "calls",
@@ -179,9 +168,10 @@ void tell_peaks(std::string& story, const RunSummary& summary) {
 
 void tell_notes(std::string& story, const RunSummary& summary, const Ink& ink) {
   if (summary.lost_events > 0) {
-    story += ink.warn(fmt::format("  note   {} {} lost: the numbers above are too small",
-                                  human_count(summary.lost_events), plural(summary.lost_events, "event was", "events were"))) +
-             '\n';
+    story +=
+        ink.warn(fmt::format("  note   {} {} lost: the numbers above are too small", human_count(summary.lost_events),
+                             plural(summary.lost_events, "event was", "events were"))) +
+        '\n';
   }
   for (const std::string& note : summary.notes) story += ink.warn("  note   " + printable(note)) + '\n';
 }

@@ -2,11 +2,13 @@
 #include "view/control.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include "view/json.h"
 #include "view/memory_totals.h"
+#include "view/merge.h"
 
 namespace pagefold::view {
 namespace {
@@ -27,14 +29,23 @@ json list_guests(Introspector& introspector) {
   return list_to_json(guests);
 }
 
+// A number that no pid can have is a guest that is not there, not another one by truncation.
+Result<pid_t> pid_of(const json& number) {
+  if (!number.is_number_integer()) return fail(EINVAL, "\"pid\" must be a number");
+  const auto wide = number.get<std::int64_t>();
+  if (wide < 1 || wide > std::numeric_limits<pid_t>::max()) return fail(ESRCH);
+  return static_cast<pid_t>(wide);
+}
+
 Result<json> show_guest(Introspector& introspector, const json& request) {
   const auto pid = request.find("pid");
-  if (pid == request.end() || !pid->is_number_integer()) return fail(EINVAL, "\"pid\" must be a number");
+  if (pid == request.end()) return fail(EINVAL, "\"pid\" is missing");
   const auto pages = request.find("pages");
   if (pages != request.end() && !pages->is_boolean()) return fail(EINVAL, "\"pages\" must be true or false");
   const bool wants_pages = pages != request.end() && pages->get<bool>();
-  ProcessView guest =
-      PAGEFOLD_TRY(introspector.process(pid->get<pid_t>(), wants_pages ? WithPages::Yes : WithPages::No));
+  const pid_t wanted = PAGEFOLD_TRY(pid_of(*pid));
+  ProcessView guest = PAGEFOLD_TRY(introspector.process(wanted, wants_pages ? WithPages::Yes : WithPages::No));
+  guest.mappings = merge_adjacent(guest.mappings);
   fill_totals(guest);
   return document(guest);
 }
@@ -58,9 +69,7 @@ ControlAddress control_address(pid_t supervisor) {
   return result;
 }
 
-std::string error_answer(const Error& error) {
-  return dump({{"error", error.message()}, {"code", error.code}}) + '\n';
-}
+std::string error_answer(const Error& error) { return dump({{"error", error.message()}, {"code", error.code}}) + '\n'; }
 
 std::string answer_request(Introspector& introspector, std::string_view request) {
   const json parsed = json::parse(request, nullptr, /*allow_exceptions=*/false);

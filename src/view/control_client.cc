@@ -20,8 +20,8 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-// "Num RefCount Protocol Flags Type St Inode Path": a listening socket has the flag SO_ACCEPTCON; those it accepted have
-// its name, too.
+// "Num RefCount Protocol Flags Type St Inode Path": a listening socket has the flag SO_ACCEPTCON; those it accepted
+// have its name, too.
 std::optional<pid_t> supervisor_of(std::string_view line) {
   constexpr std::string_view kListening = " 00010000 ";
   const std::string at_prefix = '@' + std::string(kControlPrefix);

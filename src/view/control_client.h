@@ -20,15 +20,15 @@ namespace pagefold::view {
 std::vector<pid_t> parse_supervisors(std::string_view proc_net_unix);
 std::vector<pid_t> running_supervisors();
 
-// The "ok" part of the answer. ESRCH when pid is no supervisor's; ETIMEDOUT; EACCES when the listener is neither of user 0
-// nor of the caller's own user (anybody can take an abstract name; user 0 asks all); EBADMSG for an answer that is none;
-// otherwise the error of the answer.
+// The "ok" part of the answer. ESRCH when pid is no supervisor's; ETIMEDOUT; EACCES when the listener is neither of
+// user 0 nor of the caller's own user (anybody can take an abstract name; user 0 asks all); EBADMSG for an answer that
+// is none; otherwise the error of the answer.
 Result<nlohmann::json> ask(pid_t supervisor, const nlohmann::json& request,
                            std::chrono::milliseconds timeout = kControlTimeout);
 
 struct GuestList {
-  std::vector<ProcessView> guests;     // ascending by pid, without mappings
-  std::vector<std::string> unanswered; // one line for each supervisor that could not be asked, and why
+  std::vector<ProcessView> guests;      // ascending by pid, without mappings
+  std::vector<std::string> unanswered;  // one line for each supervisor that could not be asked, and why
 };
 GuestList list_guests();
 

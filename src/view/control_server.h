@@ -1,8 +1,9 @@
 // The supervisor's end of the control channel (see control.h): one thread, one poll loop, all sockets non-blocking.
 //
-// Who may ask: processes of user 0 or of the supervisor's own user (SO_PEERCRED). A client that is slow to ask or to read
-// is dropped after kControlTimeout and never delays another; with kMaxClients connected, the oldest gives way. What is
-// slow is only the Introspector, and it is asked from this thread alone: it must outlive the server and do its own locking.
+// Who may ask: processes of user 0 or of the supervisor's own user (SO_PEERCRED). A client that is slow to ask or to
+// read is dropped after kControlTimeout and never delays another; with kMaxClients connected, the oldest gives way.
+// What is slow is only the Introspector, and it is asked from this thread alone: it must outlive the server and do its
+// own locking.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,7 @@
 // ProcessView as JSON and back: what `--json` prints and what the control channel carries. Keys are stable within a
-// schema_version. Addresses and sizes are numbers of bytes; page-aligned 64-bit numbers survive readers that hold numbers
-// as doubles. Names are file names and arguments of guests, so any bytes: what is not UTF-8 is replaced (U+FFFD).
+// schema_version. Addresses and sizes are numbers of bytes; page-aligned 64-bit numbers survive readers that hold
+// numbers as doubles. Names are file names and arguments of guests, so any bytes: what is not UTF-8 is replaced
+// (U+FFFD).
 #pragma once
 
 #include <nlohmann/json.hpp>

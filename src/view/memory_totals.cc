@@ -39,7 +39,8 @@ class TableLevel {
 
 Bytes page_table_bytes(const ProcessView& process) {
   constexpr unsigned kBitsPerLevel = kPageShift - 3;  // a table is one page of 8-byte entries
-  std::array<TableLevel, 3> levels = {TableLevel(kPageShift + kBitsPerLevel), TableLevel(kPageShift + 2 * kBitsPerLevel),
+  std::array<TableLevel, 3> levels = {TableLevel(kPageShift + kBitsPerLevel),
+                                      TableLevel(kPageShift + 2 * kBitsPerLevel),
                                       TableLevel(kPageShift + 3 * kBitsPerLevel)};
   std::uint64_t tables = 0;
   for (const MappingView& mapping : process.mappings) {

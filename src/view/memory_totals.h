@@ -9,12 +9,12 @@ namespace pagefold::view {
 PageCounts& operator+=(PageCounts& sum, const PageCounts& more);
 
 struct MemoryTotals {
-  Bytes virtual_size = 0;                                        // VmSize
+  Bytes virtual_size = 0;                                               // VmSize
   Bytes resident_anonymous = 0, resident_file = 0, resident_shmem = 0;  // their sum is VmRSS
-  Bytes data = 0, stack = 0, text = 0, library = 0;              // VmData, VmStk, VmExe, VmLib: sizes mapped, not resident
-  Bytes locked = 0;                                              // VmLck: mapped size of the locked mappings
+  Bytes data = 0, stack = 0, text = 0, library = 0;  // VmData, VmStk, VmExe, VmLib: sizes mapped, not resident
+  Bytes locked = 0;                                  // VmLck: mapped size of the locked mappings
   Bytes swap = 0;
-  Bytes page_tables = 0;                                         // estimated from where resident pages can be
+  Bytes page_tables = 0;  // estimated from where resident pages can be
 
   [[nodiscard]] Bytes resident() const { return resident_anonymous + resident_file + resident_shmem; }
 };

@@ -31,7 +31,8 @@ bool is_one_mapping(const MappingView& a, const MappingView& b) {
 
 void append_runs(std::vector<PageRun>& runs, const std::vector<PageRun>& more) {
   for (const PageRun& run : more) {
-    if (!runs.empty() && runs.back().state == run.state && runs.back().start + bytes_of(runs.back().count) == run.start) {
+    if (!runs.empty() && runs.back().state == run.state &&
+        runs.back().start + bytes_of(runs.back().count) == run.start) {
       runs.back().count += run.count;
     } else {
       runs.push_back(run);

@@ -1,5 +1,5 @@
-// Linux shows one line for what is one mapping to it. The model may hold such a mapping in pieces (the stack: frames, and
-// the argument strings that stay host memory); merging puts the pieces together again before anything is printed.
+// Linux shows one line for what is one mapping to it. The model may hold such a mapping in pieces (the stack: frames,
+// and the argument strings that stay host memory); merging puts the pieces together again before anything is printed.
 #pragma once
 
 #include <vector>

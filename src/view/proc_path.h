@@ -22,8 +22,8 @@ struct ProcFile {
   friend bool operator==(const ProcFile&, const ProcFile&) = default;
 };
 
-// Reads the name only; nothing need exist. Redundant slashes and "." components are as good as none. A path with ".." is
-// never recognised (what it means depends on symbolic links), nor is one with a trailing slash (it is no directory).
+// Reads the name only; nothing need exist. Redundant slashes and "." components are as good as none. A path with ".."
+// is never recognised (what it means depends on symbolic links), nor is one with a trailing slash (it is no directory).
 std::optional<ProcFile> parse_proc_path(std::string_view absolute_path);
 
 }  // namespace pagefold::view

@@ -33,15 +33,35 @@ std::string read_whole(const char* path) {
 
 SmapsFormat common_smaps_format() {
   SmapsFormat format;
-  format.mapping = fields({"Size", "KernelPageSize", "MMUPageSize", "Rss", "Pss", "Pss_Dirty", "Shared_Clean",
-                           "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous", "KSM",
-                           "LazyFree", "AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb",
-                           "Private_Hugetlb", "Swap", "SwapPss", "Locked"});
+  format.mapping = fields({"Size",          "KernelPageSize", "MMUPageSize",     "Rss",
+                           "Pss",           "Pss_Dirty",      "Shared_Clean",    "Shared_Dirty",
+                           "Private_Clean", "Private_Dirty",  "Referenced",      "Anonymous",
+                           "KSM",           "LazyFree",       "AnonHugePages",   "ShmemPmdMapped",
+                           "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb", "Swap",
+                           "SwapPss",       "Locked"});
   format.mapping.push_back({"THPeligible", false});
-  format.rollup = fields({"Rss", "Pss", "Pss_Dirty", "Pss_Anon", "Pss_File", "Pss_Shmem", "Shared_Clean",
-                          "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous", "KSM",
-                          "LazyFree", "AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb",
-                          "Private_Hugetlb", "Swap", "SwapPss", "Locked"});
+  format.rollup = fields({"Rss",
+                          "Pss",
+                          "Pss_Dirty",
+                          "Pss_Anon",
+                          "Pss_File",
+                          "Pss_Shmem",
+                          "Shared_Clean",
+                          "Shared_Dirty",
+                          "Private_Clean",
+                          "Private_Dirty",
+                          "Referenced",
+                          "Anonymous",
+                          "KSM",
+                          "LazyFree",
+                          "AnonHugePages",
+                          "ShmemPmdMapped",
+                          "FilePmdMapped",
+                          "Shared_Hugetlb",
+                          "Private_Hugetlb",
+                          "Swap",
+                          "SwapPss",
+                          "Locked"});
   return format;
 }
 

@@ -1,7 +1,7 @@
 // /proc/PID/smaps and smaps_rollup: the counts behind each mapping (show_smap, __show_smap). See proc_text.h.
 //
-// A field of the host's format that the model does not have (huge pages, KSM, lazily freed pages) is 0 here, which is the
-// truth: Pagefold has none of them.
+// A field of the host's format that the model does not have (huge pages, KSM, lazily freed pages) is 0 here, which is
+// the truth: Pagefold has none of them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,11 +28,12 @@ struct Block {
 Bytes proportional_dirty(const PageCounts& pages) {
   const Bytes private_pages = pages.private_clean + pages.private_dirty;
   const Bytes shared_pages = pages.shared_clean + pages.shared_dirty;
-  if (shared_pages == 0 || pages.proportional <= private_pages) return std::min(pages.private_dirty, pages.proportional);
+  if (shared_pages == 0 || pages.proportional <= private_pages)
+    return std::min(pages.private_dirty, pages.proportional);
   const Bytes shared_part = pages.proportional - private_pages;
-  return pages.private_dirty + static_cast<Bytes>(static_cast<double>(shared_part) *
-                                                  static_cast<double>(pages.shared_dirty) /
-                                                  static_cast<double>(shared_pages));
+  return pages.private_dirty +
+         static_cast<Bytes>(static_cast<double>(shared_part) * static_cast<double>(pages.shared_dirty) /
+                            static_cast<double>(shared_pages));
 }
 
 struct FieldRow {

@@ -1,4 +1,5 @@
-// /proc/PID/status, statm and stat: the memory fields of a process (task_mem, task_statm, do_task_stat). See proc_text.h.
+// /proc/PID/status, statm and stat: the memory fields of a process (task_mem, task_statm, do_task_stat). See
+// proc_text.h.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 
 #include <iterator>
 
+#include "base/printable.h"
 #include "view/json.h"
 #include "view/merge.h"
 #include "view/proc_text.h"
@@ -19,19 +20,6 @@ std::string command_of(const ProcessView& process) {
 }
 
 }  // namespace
-
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(shown), "\\{:03o}", byte);
-    } else {
-      shown += c;
-    }
-  }
-  return shown;
-}
 
 std::string ps_table(const std::vector<ProcessView>& processes) {
   constexpr Bytes kKibibyte = 1024;
@@ -52,7 +40,7 @@ std::string pages_table(const ProcessView& process) {
   for (const MappingView& mapping : merge_adjacent(process.mappings)) {
     text += printable(maps_line(mapping)) + '\n';
     for (const PageRun& run : mapping.runs) {
-      fmt::format_to(std::back_inserter(text), "  {:08x} {:>8} {} {}\n", run.start, run.count,
+      fmt::format_to(std::back_inserter(text), "  {:<12} {:>8} {} {}\n", fmt::format("{:08x}", run.start), run.count,
                      run.count == 1 ? "page " : "pages", page_state_name(run.state));
     }
   }
