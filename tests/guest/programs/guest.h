@@ -90,11 +90,16 @@ __attribute__((unused)) static void skip(const char* reason) {
   _exit(77);
 }
 
-__attribute__((unused)) static char* map_anon(size_t length) { return MUST((char*)mmap(0, length, RW, ANON, -1, 0)); }
-
-__attribute__((unused)) static char* map_shared(size_t length) {
-  return MUST((char*)mmap(0, length, RW, ANON_SHARED, -1, 0));
+// A new mapping between two pages without access, so that it neither merges with nor grows into its neighbours.
+__attribute__((unused)) static char* map_island(size_t length, int protection, int flags, int fd, off_t offset) {
+  size_t whole = (length + PAGE - 1) & ~(PAGE - 1);
+  char* guarded = MUST((char*)mmap(0, whole + 2 * PAGE, PROT_NONE, ANON | MAP_NORESERVE, -1, 0));
+  return MUST((char*)mmap(guarded + PAGE, length, protection, flags | MAP_FIXED, fd, offset));
 }
+
+__attribute__((unused)) static char* map_anon(size_t length) { return map_island(length, RW, ANON, -1, 0); }
+
+__attribute__((unused)) static char* map_shared(size_t length) { return map_island(length, RW, ANON_SHARED, -1, 0); }
 
 // A new file of the given length where byte i of page p is 'A' + p % 26; open for reading and writing.
 __attribute__((unused)) static int make_file(const char* name, size_t length) {
