@@ -10,8 +10,10 @@ static void spawn(const char* title, char* const argv[], posix_spawn_file_action
   pid_t child = 0;
   fflush(stdout);
   int code = posix_spawnp(&child, argv[0], actions, attributes, argv, environ);
-  printf("%s: %s\n", title, code ? errno_name(code) : "started");
-  if (code == 0) show_end(title, child);
+  if (code == 0)
+    show_end(title, child);
+  else
+    printf("%s: %s\n", title, errno_name(code));
 }
 
 static void* spawn_many(void* argument) {
