@@ -12,8 +12,8 @@ constexpr std::size_t kRoomForReason = 59;  // on a verdict line of 80 columns, 
 // What is cut off can be read in the evidence, where the failed check is marked "(not ...)".
 std::string shortened(const std::string& what, std::size_t room) {
   constexpr std::size_t kLeast = 8;
-  const std::size_t most = std::max(room, kLeast);
-  return what.size() <= most ? what : what.substr(0, most - 3) + "...";
+  if (what.size() <= room) return what;
+  return room < kLeast ? "a check" : what.substr(0, room - 3) + "...";
 }
 
 std::string shown(Number number) { return number ? grouped(*number) : "nothing"; }

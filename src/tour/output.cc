@@ -26,10 +26,14 @@ std::string tame(std::string_view text) {
 }  // namespace
 
 std::string grouped(std::int64_t number) {
-  std::string digits = std::to_string(number);
-  const std::size_t sign = number < 0 ? 1 : 0;
-  for (std::size_t at = digits.size(); at > sign + 3;) digits.insert(at -= 3, ",");
-  return digits;
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const bool after_digit = i > 0 && digits[i - 1] != '-';
+    if (after_digit && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
 }
 
 std::string Output::painted(std::string_view text, const char* colour) const {
@@ -56,7 +60,7 @@ void Output::wrapped(std::string_view text, std::string_view first_indent, std::
   sink_(line + "\n");
 }
 
-void Output::heading(std::string_view text) { sink_("\n" + painted(tame(text), kBold) + "\n\n"); }
+void Output::heading(std::string_view text) { sink_(fmt::format("\n{}\n\n", painted(tame(text), kBold))); }
 
 void Output::prose(std::string_view text) {
   wrapped(text, "  ", "  ");
@@ -70,7 +74,7 @@ void Output::claim(int number, std::string_view text) {
 void Output::evidence(std::string_view line) {
   std::string tamed = tame(line);
   if (tamed.size() + 6 > kColumns) tamed = tamed.substr(0, kColumns - 9) + "...";
-  sink_("      " + tamed + "\n");
+  sink_(fmt::format("      {}\n", tamed));
 }
 
 void Output::subtler(std::string_view text) { wrapped(fmt::format("Subtler: {}", text), "  ", "    "); }

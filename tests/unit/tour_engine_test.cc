@@ -188,6 +188,14 @@ TEST(Tour, OnlyVerdictsHaveTheWordsWhateverAGuestPrints) {
   EXPECT_EQ(told.lines_with("WRONG").size(), 1u) << told.text;
 }
 
+TEST(Tour, NumbersAreGroupedByThousands) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1000), "1,000");
+  EXPECT_EQ(grouped(-123456), "-123,456");
+  EXPECT_EQ(grouped(-1234567), "-1,234,567");
+}
+
 TEST(Tour, LinesFitEightyColumnsAndColourIsAsked) {
   const auto story = [](Lesson& lesson) {
     lesson.say(std::string(30, 'x') + " " + std::string(47, 'y') + " " + std::string(60, 'z'));
