@@ -7,18 +7,26 @@
 namespace pagefold::tour {
 namespace {
 
-constexpr std::size_t kRoomForReason = 59;  // on a verdict line of 80 columns, less ": "
-
-// What is cut off can be read in the evidence, where the failed check is marked "(not ...)".
-std::string shortened(const std::string& what, std::size_t room) {
-  constexpr std::size_t kLeast = 8;
-  if (what.size() <= room) return what;
-  return room < kLeast ? "a check" : what.substr(0, room - 3) + "...";
-}
-
 std::string shown(Number number) { return number ? grouped(*number) : "nothing"; }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+constexpr std::size_t kRoomForReason = 61;  // on a verdict line of 80 columns
+
+// The first failure and how many more there are; short of room, less of its name: in the evidence above, every failed
+// check is marked "(not ...)".
+std::string reason_of(const std::vector<Failure>& failures) {
+  const Failure& first = failures.front();
+  const std::string numbers = fmt::format("expected {}, seen {}", first.expected, first.seen);
+  const std::string more = failures.size() > 1 ? fmt::format(" (and {} more)", failures.size() - 1) : "";
+  const std::string whole = fmt::format("{}: {}{}", first.what, numbers, more);
+  if (whole.size() <= kRoomForReason) return whole;
+  constexpr std::size_t kLeastName = 10;
+  if (numbers.size() + 2 + kLeastName > kRoomForReason) return numbers;
+  const std::size_t room = kRoomForReason - numbers.size() - 2;
+  return fmt::format("{}: {}", first.what.size() <= room ? first.what : first.what.substr(0, room - 3) + "...",
+                     numbers);
+}
 
 // As one would type it.
 std::string command_line(const Guest& guest) {
@@ -118,14 +126,7 @@ void Lesson::silent_check(std::string_view what, bool passed, const std::string&
 void Lesson::judge() {
   if (open_claim_ == 0) return;
   if (checks_ == 0) failures_.push_back({"checks", "at least one", "none"});
-  std::string reason = fmt::format("{} checks", checks_);
-  if (!failures_.empty()) {
-    const Failure& first = failures_.front();
-    reason = fmt::format("expected {}, seen {}", first.expected, first.seen);
-    if (failures_.size() > 1) reason += fmt::format(" (and {} more)", failures_.size() - 1);
-    reason =
-        fmt::format("{}: {}", shortened(first.what, kRoomForReason - std::min(kRoomForReason, reason.size())), reason);
-  }
+  const std::string reason = failures_.empty() ? fmt::format("{} checks", checks_) : reason_of(failures_);
   output_.verdict(failures_.empty(), open_claim_, reason);
   ++tally_.judged;
   tally_.failed += failures_.empty() ? 0 : 1;

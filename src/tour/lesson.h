@@ -32,6 +32,10 @@ struct Chapter {
   void (*tell)(Lesson&) = nullptr;
 };
 
+struct Failure {
+  std::string what, expected, seen;
+};
+
 struct Tally {
   int judged = 0;
   int failed = 0;
@@ -73,10 +77,6 @@ class Lesson {
   void check(std::string_view what, bool passed, const std::string& expected, const std::string& seen);
   void silent_check(std::string_view what, bool passed, const std::string& expected, const std::string& seen);
   void judge();
-
-  struct Failure {
-    std::string what, expected, seen;
-  };
 
   const Chapter& chapter_;
   const Bench& bench_;
