@@ -1,4 +1,4 @@
-// `pagefold tour [CHAPTER]...` and `pagefold tour --list`.
+// `pagefold tour`: the lecture on virtual memory, live.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace pagefold::cli {
 
-// Exit code: 0 when every claim told holds, 1 when one does not, 2 for an unknown chapter, 125 when the tour cannot
-// start.
+// Runs the named chapters in order, all when none is named; with list, only names them. Returns the exit code: 1 when
+// any claim is found wrong.
 int tour_command(const std::vector<std::string>& chapters, bool list);
 
 }  // namespace pagefold::cli
