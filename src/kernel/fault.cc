@@ -51,7 +51,10 @@ class Service {
   void installed(vm::Vma& v, VirtRange r) const {
     v.expected = page_of(v.grows_down ? r.start - kPageSize : r.end);
   }
-  void record(FaultCause cause, Bytes bytes) { stats().fault(cause, now_ns() - started_, bytes); }
+  void record(FaultCause cause, Bytes bytes) {
+    stats().fault(cause, now_ns() - started_, bytes);
+    ++(cause == FaultCause::FileCold ? space_.major_faults : space_.minor_faults);
+  }
   void finish(VirtRange r, Bytes done) {
     if (done < r.size()) space_.uffd.wake({fault_.address, fault_.address + kPageSize});
   }
@@ -283,6 +286,7 @@ Service::Outcome Service::serve_file(vm::Vma& v, cache::FileObject& file) {
   if (!done) return give_up(done.error());
   finish(r, *done);
   installed(v, r);
+  space_.mapped_pages[&file].set_range(first, last);
   record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, r.size());
   return Outcome::Done;
 }
@@ -299,6 +303,7 @@ Service::Outcome Service::serve_shared(vm::Vma& v, frame::SharedObject& shared) 
     if (!done) return give_up(done.error());
     finish(r, *done);
     installed(v, r);
+    space_.mapped_pages[&shared].set_range(page, end);
     record(FaultCause::FileCached, r.size());
     return Outcome::Done;
   }
@@ -310,6 +315,7 @@ Service::Outcome Service::serve_shared(vm::Vma& v, frame::SharedObject& shared) 
   stats().frames(static_cast<std::int64_t>(r.size()));
   finish(r, *done);
   installed(v, r);
+  space_.mapped_pages[&shared].set_range(page, end);
   record(FaultCause::ZeroFill, r.size());
   return Outcome::Done;
 }

@@ -286,6 +286,9 @@ Result<void> unmap_range(Space& space, VirtRange r) {
     if (v.layered) {
       const std::lock_guard family(space.layer->mutex());
       PAGEFOLD_CHECK(space.layer->discard(page_of(v.layer), page_of(v.layer + v.range.size())));
+    } else if (const auto mapped = space.mapped_pages.find(v.object.get()); mapped != space.mapped_pages.end()) {
+      mapped->second.clear_range(page_of(v.offset), page_of(v.offset + v.range.size()));
+      if (mapped->second.empty()) space.mapped_pages.erase(mapped);
     }
     space.reclaim_layer(v);
   }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -82,6 +83,11 @@ struct Space {
   std::shared_ptr<Space> fork_child;
   std::condition_variable fork_done;
   unsigned next_slot = 0;
+
+  // Pages of files and shared memory that this space's page tables have been given.
+  std::map<const vm::Object*, vm::PageSet> mapped_pages;
+  std::uint64_t major_faults = 0, minor_faults = 0;
+  Bytes peak_resident = 0;  // as last seen by an observer
 
   std::string program;  // path of the executable
   Bytes accounted = 0;  // resident bytes last reported to the frame accounting

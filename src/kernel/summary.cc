@@ -1,4 +1,4 @@
-// What a supervisor can tell of its run: the summary at the end, and its guests while they live.
+// What a supervisor can tell of its run when it has ended.
 
 #include <algorithm>
 
@@ -23,9 +23,5 @@ void Supervisor::fill_summary(report::RunSummary& summary) {
   std::sort(summary.objects.begin(), summary.objects.end(), [](const auto& a, const auto& b) { return a.resident > b.resident; });
   for (const std::string& note : s.notes()) summary.notes.push_back(note);
 }
-
-std::vector<view::ProcessView> Supervisor::processes() { return {}; }
-
-Result<view::ProcessView> Supervisor::process(pid_t, view::WithPages) { return fail(ESRCH); }
 
 }  // namespace pagefold::kernel
