@@ -158,6 +158,8 @@ std::string guest_directory() {
   return chosen != nullptr ? chosen : PAGEFOLD_GUEST_DIR;
 }
 
+std::string guest_helper_directory() { return guest_directory() + "/helpers"; }
+
 std::vector<std::string> fixed_environment(const std::string& home) {
   return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
           "HOME=" + home, "LC_ALL=C", "TZ=UTC", "TERM=dumb", "GUEST_DIR=" + guest_directory()};

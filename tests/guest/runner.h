@@ -38,6 +38,9 @@ std::string pagefold_binary();
 // $PAGEFOLD_GUEST_DIR when set, otherwise what CMake compiled in: the guest programs' binaries.
 std::string guest_directory();
 
+// Programs that a test drives by hand, not run by themselves.
+std::string guest_helper_directory();
+
 // The environment every run gets: NAME=value, PATH first.
 std::vector<std::string> fixed_environment(const std::string& home);
 
