@@ -1,5 +1,5 @@
-// A file that a guest maps is changed by a process that is no guest: this one. The guest must see, step by step, what it
-// would see natively (the file states of the design; a lease tells of writers).
+// A file that a guest maps is changed by a process that is no guest: this one. The guest must see, step by step, what
+// it would see natively (the file states of the design; a lease tells of writers).
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -26,7 +26,8 @@ void write_at(const std::string& path, off_t offset, const std::string& text) {
 
 std::string pages(char first, size_t count) {
   std::string text;
-  for (size_t page = 0; page < count; ++page) text += std::string(kPage, static_cast<char>(first + static_cast<char>(page)));
+  for (size_t page = 0; page < count; ++page)
+    text += std::string(kPage, static_cast<char>(first + static_cast<char>(page)));
   return text;
 }
 
@@ -112,7 +113,8 @@ TEST(OutsideWriter, OpeningForWritingIsNotDelayed) {
   const Step opens = [&](const std::string& directory) {
     const auto start = std::chrono::steady_clock::now();
     close(open((directory + "/file").c_str(), O_RDWR));
-    longest = std::max(longest, std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start));
+    longest = std::max(longest,
+                       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start));
   };
   std::thread outside(play, fresh.path(), std::vector<Step>{kNothing, opens, kNothing, opens, opens});
   const RunResult result = run({guest_helper_directory() + "/watches_a_file"}, Mode::Pagefold, setting);

@@ -24,9 +24,9 @@ struct RunResult {
 
 struct Setting {
   std::chrono::milliseconds timeout{30'000};
-  std::string input;                                     // standard input; empty: /dev/null
-  std::string directory;                                 // working directory; empty: a fresh one, removed afterwards
-  std::vector<std::string> environment;                  // NAME=value, beside the fixed ones
+  std::string input;                     // standard input; empty: /dev/null
+  std::string directory;                 // working directory; empty: a fresh one, removed afterwards
+  std::vector<std::string> environment;  // NAME=value, beside the fixed ones
   std::vector<std::string> pagefold_flags = {"run", "-q", "--"};  // what stands before the command under pagefold
 };
 

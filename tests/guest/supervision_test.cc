@@ -103,9 +103,11 @@ std::vector<std::string> cgroups_of(pid_t supervisor) {
   std::vector<std::string> found;
   std::error_code ignored;
   const std::string prefix = fmt::format("pagefold-{}", supervisor);
-  for (std::filesystem::recursive_directory_iterator at(cgroup2_mount(), ignored), end; at != end; at.increment(ignored)) {
+  for (std::filesystem::recursive_directory_iterator at(cgroup2_mount(), ignored), end; at != end;
+       at.increment(ignored)) {
     const std::string name = at->path().filename();
-    const bool whole = name.size() == prefix.size() || (name.size() > prefix.size() && std::isdigit(name[prefix.size()]) == 0);
+    const bool whole =
+        name.size() == prefix.size() || (name.size() > prefix.size() && std::isdigit(name[prefix.size()]) == 0);
     if (name.starts_with(prefix) && whole) found.push_back(at->path());
   }
   return found;
@@ -166,8 +168,8 @@ TEST(Supervision, WrongUseIs125) {
 
 TEST(Supervision, UserWithoutRightsRunsOrIsRefusedInOneLine) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
-  const RunResult result = run({"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", pagefold_binary(),
-                                "run", "-q", "--", "/bin/true"},
+  const RunResult result = run({"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                                pagefold_binary(), "run", "-q", "--", "/bin/true"},
                                Mode::Native);
   if (result.err.find("Permission denied") != std::string::npos && result.err.find("doctor") == std::string::npos) {
     GTEST_SKIP() << "the build directory is closed to other users: " << result.err;
@@ -214,8 +216,10 @@ TEST(Supervision, RunsSideBySideDoNotDisturbEachOther) {
 TEST(Supervision, RunInsideARunEndsSoonAndSaysWhy) {
   const RunResult result = run({pagefold_binary(), "run", "-q", "--", "/bin/echo", "inner"}, Mode::Pagefold);
   EXPECT_FALSE(result.timed_out);
-  if (result.status == 0) EXPECT_EQ(result.out, "inner\n");
-  else EXPECT_NE(result.err, "");
+  if (result.status == 0)
+    EXPECT_EQ(result.out, "inner\n");
+  else
+    EXPECT_NE(result.err, "");
 }
 
 TEST(Supervision, DebuggersInsideEndSoon) {
@@ -261,7 +265,8 @@ TEST_F(EveryKind, DiesWithTheSupervisor) {
   const pid_t supervisor = run_->pid();
   run_->kill_it();
   EXPECT_TRUE(within(milliseconds(2000), [&] { return survivors().empty(); })) << survivors();
-  EXPECT_TRUE(within(milliseconds(2000), [&] { return !has_control_socket(supervisor); })) << "the control socket is left";
+  EXPECT_TRUE(within(milliseconds(2000), [&] { return !has_control_socket(supervisor); }))
+      << "the control socket is left";
   EXPECT_TRUE(within(milliseconds(2000), [&] { return cgroups_of(supervisor).empty(); }))
       << fmt::format("{}", fmt::join(cgroups_of(supervisor), " "));
 }
@@ -312,7 +317,8 @@ TEST_F(EveryKind, ShowsInPs) {
   if (!has_verb("ps")) GTEST_SKIP() << "pagefold has no verb ps";
   const RunResult result = verb({"ps"});
   ASSERT_EQ(result.status, 0) << result.err;
-  for (const pid_t pid : pids_) EXPECT_NE(result.out.find(std::to_string(pid)), std::string::npos) << pid << '\n' << result.out;
+  for (const pid_t pid : pids_)
+    EXPECT_NE(result.out.find(std::to_string(pid)), std::string::npos) << pid << '\n' << result.out;
   EXPECT_NO_THROW(EXPECT_FALSE(nlohmann::json::parse(verb({"ps", "--json"}).out).empty()));
 }
 

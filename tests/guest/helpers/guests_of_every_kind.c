@@ -1,6 +1,7 @@
 // Starts guests that are hard to find again, has each write its pid into the file "pids", then creates "ready" and
 // waits: a child, an orphan, a session leader's orphan, a stopped one, one that ignores signals, one of another user,
-// a child of vfork that became another program, one with threads that touch memory. All end by themselves after a minute.
+// a child of vfork that became another program, one with threads that touch memory. All end by themselves after a
+// minute.
 #include <grp.h>
 
 #include "guest.h"

@@ -1,5 +1,5 @@
-// A symbolic link is swapped between two programs while others exec it: what runs is wholly the one or wholly the other.
-// Source: execve(2), path_resolution(7): the file checked is the file run.
+// A symbolic link is swapped between two programs while others exec it: what runs is wholly the one or wholly the
+// other. Source: execve(2), path_resolution(7): the file checked is the file run.
 #include "guest.h"
 
 // Differ in the two programs, in read-only and in writable data; found and changed in the file.

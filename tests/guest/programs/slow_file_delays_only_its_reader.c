@@ -19,7 +19,10 @@ static void answer(int device, uint64_t unique, int error, const void* data, siz
 }
 
 static struct fuse_attr attributes(uint64_t node) {
-  return (struct fuse_attr){.ino = node, .size = node == kFile ? kFileLength : 0, .nlink = 1, .blksize = 4096,
+  return (struct fuse_attr){.ino = node,
+                            .size = node == kFile ? kFileLength : 0,
+                            .nlink = 1,
+                            .blksize = 4096,
                             .mode = node == kFile ? S_IFREG | 0644 : S_IFDIR | 0755};
 }
 
@@ -32,18 +35,25 @@ static void serve_one(int device, const struct fuse_in_header* request) {
   struct fuse_init_out init = {.major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096, .max_background = 4};
   const struct fuse_read_in* wanted = body;
   switch (request->opcode) {
-    case FUSE_INIT: return answer(device, request->unique, 0, &init, sizeof init);
-    case FUSE_LOOKUP: return answer(device, request->unique, strcmp(body, "slow") ? ENOENT : 0, &entry, strcmp(body, "slow") ? 0 : sizeof entry);
-    case FUSE_GETATTR: return answer(device, request->unique, 0, &attribute, sizeof attribute);
+    case FUSE_INIT:
+      return answer(device, request->unique, 0, &init, sizeof init);
+    case FUSE_LOOKUP:
+      return answer(device, request->unique, strcmp(body, "slow") ? ENOENT : 0, &entry,
+                    strcmp(body, "slow") ? 0 : sizeof entry);
+    case FUSE_GETATTR:
+      return answer(device, request->unique, 0, &attribute, sizeof attribute);
     case FUSE_OPEN:
-    case FUSE_OPENDIR: return answer(device, request->unique, 0, &opened, sizeof opened);
+    case FUSE_OPENDIR:
+      return answer(device, request->unique, 0, &opened, sizeof opened);
     case FUSE_READ:
       while (__atomic_load_n(shared, __ATOMIC_SEQ_CST) == 0) usleep(1000);
       memset(page, 's', sizeof page);
       size_t left = wanted->offset < kFileLength ? kFileLength - wanted->offset : 0;
       return answer(device, request->unique, 0, page, wanted->size < left ? wanted->size : left);
-    case FUSE_FORGET: return;
-    default: return answer(device, request->unique, ENOSYS, 0, 0);
+    case FUSE_FORGET:
+      return;
+    default:
+      return answer(device, request->unique, ENOSYS, 0, 0);
   }
 }
 
