@@ -26,7 +26,8 @@ std::vector<std::string> executables_in(const std::string& directory) {
 
 std::string as_test_name(const testing::TestParamInfo<std::string>& info) {
   std::string name = info.param.ends_with(".sh") ? info.param.substr(0, info.param.size() - 3) : info.param;
-  std::replace_if(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
   return name;
 }
 

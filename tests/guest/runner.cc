@@ -158,9 +158,15 @@ std::string guest_directory() {
   return chosen != nullptr ? chosen : PAGEFOLD_GUEST_DIR;
 }
 
+std::string guest_helper_directory() { return guest_directory() + "/helpers"; }
+
 std::vector<std::string> fixed_environment(const std::string& home) {
   return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-          "HOME=" + home, "LC_ALL=C", "TZ=UTC", "TERM=dumb", "GUEST_DIR=" + guest_directory()};
+          "HOME=" + home,
+          "LC_ALL=C",
+          "TZ=UTC",
+          "TERM=dumb",
+          "GUEST_DIR=" + guest_directory()};
 }
 
 FreshDirectory::FreshDirectory() {
@@ -204,8 +210,10 @@ RunResult run(const std::vector<std::string>& argv, Mode mode, const Setting& se
   Pipe::close_end(input.read_end);
   Pipe::close_end(out.write_end);
   Pipe::close_end(err.write_end);
-  if (setting.input.empty()) Pipe::close_end(input.write_end);
-  else fcntl(input.write_end, F_SETFL, O_NONBLOCK);
+  if (setting.input.empty())
+    Pipe::close_end(input.write_end);
+  else
+    fcntl(input.write_end, F_SETFL, O_NONBLOCK);
 
   const auto deadline = start + setting.timeout;
   const bool ended = pump(input, setting.input, out, err, result, deadline);

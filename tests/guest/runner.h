@@ -24,9 +24,9 @@ struct RunResult {
 
 struct Setting {
   std::chrono::milliseconds timeout{30'000};
-  std::string input;                                     // standard input; empty: /dev/null
-  std::string directory;                                 // working directory; empty: a fresh one, removed afterwards
-  std::vector<std::string> environment;                  // NAME=value, beside the fixed ones
+  std::string input;                     // standard input; empty: /dev/null
+  std::string directory;                 // working directory; empty: a fresh one, removed afterwards
+  std::vector<std::string> environment;  // NAME=value, beside the fixed ones
   std::vector<std::string> pagefold_flags = {"run", "-q", "--"};  // what stands before the command under pagefold
 };
 
@@ -37,6 +37,9 @@ std::string pagefold_binary();
 
 // $PAGEFOLD_GUEST_DIR when set, otherwise what CMake compiled in: the guest programs' binaries.
 std::string guest_directory();
+
+// Programs that a test drives by hand, not run by themselves.
+std::string guest_helper_directory();
 
 // The environment every run gets: NAME=value, PATH first.
 std::vector<std::string> fixed_environment(const std::string& home);

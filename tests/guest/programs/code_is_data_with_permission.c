@@ -2,9 +2,7 @@
 // program may rewrite its own text, privately. Source: mprotect(2), mmap(2).
 #include "guest.h"
 
-__attribute__((noinline, aligned(4096), section(".text.answer"))) static int answer(void) {
-  return 41;
-}
+__attribute__((noinline, aligned(4096), section(".text.answer"))) static int answer(void) { return 41; }
 
 typedef int (*Function)(void);
 

@@ -18,11 +18,13 @@ int main(void) {
   if (child == 0) leave(fexecve(echo, (char*[]){"echo", "by fexecve", 0}, environ));
   show_end("fexecve", child);
   child = fork_child();
-  if (child == 0) leave((int)syscall(SYS_execveat, echo, "", (char*[]){"echo", "AT_EMPTY_PATH", 0}, environ, AT_EMPTY_PATH));
+  if (child == 0)
+    leave((int)syscall(SYS_execveat, echo, "", (char*[]){"echo", "AT_EMPTY_PATH", 0}, environ, AT_EMPTY_PATH));
   show_end("execveat", child);
   int here = MUST(open(".", O_PATH | O_DIRECTORY));
   child = fork_child();
-  if (child == 0) leave((int)syscall(SYS_execveat, here, "echo", (char*[]){"echo", "relative to a directory", 0}, environ, 0));
+  if (child == 0)
+    leave((int)syscall(SYS_execveat, here, "echo", (char*[]){"echo", "relative to a directory", 0}, environ, 0));
   show_end("execveat", child);
 
   // The name now means something else; the descriptor does not.
@@ -40,7 +42,8 @@ int main(void) {
   int memory = MUST((int)syscall(SYS_memfd_create, "program", 0));
   char buffer[64 * 1024];
   MUST(lseek(echo, 0, SEEK_SET));
-  for (ssize_t count; (count = MUST(read(echo, buffer, sizeof buffer))) > 0;) MUST(write(memory, buffer, (size_t)count));
+  for (ssize_t count; (count = MUST(read(echo, buffer, sizeof buffer))) > 0;)
+    MUST(write(memory, buffer, (size_t)count));
   child = fork_child();
   if (child == 0) leave(fexecve(memory, (char*[]){"echo", "from a memfd", 0}, environ));
   show_end("memfd", child);

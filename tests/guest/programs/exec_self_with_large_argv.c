@@ -1,4 +1,5 @@
-// One megabyte of arguments and environment arrives whole and in order, on a stack that must hold it. Source: execve(2).
+// One megabyte of arguments and environment arrives whole and in order, on a stack that must hold it. Source:
+// execve(2).
 #include "guest.h"
 
 extern char** environ;

@@ -22,7 +22,8 @@ static void node(int number) {
   while (__atomic_load_n(&shared[0], __ATOMIC_SEQ_CST) < 60) usleep(1000);
   for (int i = 0; i < 3; ++i) {
     int status;
-    if (children[i] && (waitpid(children[i], &status, 0) < 0 || status != 0)) __atomic_add_fetch(&shared[2], 1, __ATOMIC_SEQ_CST);
+    if (children[i] && (waitpid(children[i], &status, 0) < 0 || status != 0))
+      __atomic_add_fetch(&shared[2], 1, __ATOMIC_SEQ_CST);
   }
   if (private[0] != number || private[(size_t)(number % 16) * PAGE + 1] != number) {
     __atomic_add_fetch(&shared[3], 1, __ATOMIC_SEQ_CST);

@@ -1,5 +1,6 @@
-// What the guest programs share. A program shows one rule at work and prints what it learned: results, errnos, contents,
-// signal codes and permissions, never an address, a pid or a time, so that two runs can be compared byte by byte.
+// What the guest programs share. A program shows one rule at work and prints what it learned: results, errnos,
+// contents, signal codes and permissions, never an address, a pid or a time, so that two runs can be compared byte by
+// byte.
 #pragma once
 
 #include <errno.h>
@@ -44,39 +45,39 @@ __attribute__((unused)) static const char* errno_name(int code) {
 }
 
 // Shows a call and its result: the number, or the errno when it is -1.
-#define SHOW(call)                                                    \
-  ({                                                                  \
-    errno = 0;                                                        \
-    long show_result = (long)(call);                                  \
-    if (show_result == -1)                                            \
-      printf("%s = %s\n", #call, errno_name(errno));                  \
-    else                                                              \
-      printf("%s = %ld\n", #call, show_result);                       \
-    show_result;                                                      \
+#define SHOW(call)                                   \
+  ({                                                 \
+    errno = 0;                                       \
+    long show_result = (long)(call);                 \
+    if (show_result == -1)                           \
+      printf("%s = %s\n", #call, errno_name(errno)); \
+    else                                             \
+      printf("%s = %ld\n", #call, show_result);      \
+    show_result;                                     \
   })
 
 // The same for calls that return an address: "mapped" or the errno.
-#define SHOW_MAP(call)                                                                             \
-  ({                                                                                               \
-    errno = 0;                                                                                     \
-    void* show_address = (call);                                                                   \
-    printf("%s = %s\n", #call, show_address == MAP_FAILED ? errno_name(errno) : "mapped");         \
-    (char*)show_address;                                                                           \
+#define SHOW_MAP(call)                                                                     \
+  ({                                                                                       \
+    errno = 0;                                                                             \
+    void* show_address = (call);                                                           \
+    printf("%s = %s\n", #call, show_address == MAP_FAILED ? errno_name(errno) : "mapped"); \
+    (char*)show_address;                                                                   \
   })
 
 // Shows a claim that must hold in both worlds; a false one is printed, and so compared, too.
 #define CHECK(claim) printf("%s: %s\n", #claim, (claim) ? "yes" : "NO")
 
 // A step that is no part of the rule: failing means that the test itself is broken.
-#define MUST(call)                                                                     \
-  ({                                                                                   \
-    __typeof__(call) must_result = (call);                                             \
-    if ((long)must_result == -1) {                                                     \
-      printf("%s:%d: %s: %s\n", __FILE_NAME__, __LINE__, #call, errno_name(errno));    \
-      fflush(stdout);                                                                  \
-      _exit(98);                                                                       \
-    }                                                                                  \
-    must_result;                                                                       \
+#define MUST(call)                                                                  \
+  ({                                                                                \
+    __typeof__(call) must_result = (call);                                          \
+    if ((long)must_result == -1) {                                                  \
+      printf("%s:%d: %s: %s\n", __FILE_NAME__, __LINE__, #call, errno_name(errno)); \
+      fflush(stdout);                                                               \
+      _exit(98);                                                                    \
+    }                                                                               \
+    must_result;                                                                    \
   })
 
 #ifndef __FILE_NAME__

@@ -68,7 +68,8 @@ int main(void) {
   printf("its word: %d\n", *word);
   int* mine = (int*)map_anon(PAGE);
   *mine = 5;
-  pid_t copy = MUST((pid_t)syscall(SYS_clone, CLONE_CHILD_SETTID | CLONE_PARENT_SETTID | SIGCHLD, 0, mine + 1, mine, 0));
+  pid_t copy =
+      MUST((pid_t)syscall(SYS_clone, CLONE_CHILD_SETTID | CLONE_PARENT_SETTID | SIGCHLD, 0, mine + 1, mine, 0));
   if (copy == 0) _exit(*mine == (int)syscall(SYS_gettid) ? 0 : 1);
   show_end("CLONE_CHILD_SETTID", copy);
   CHECK(*mine == 5 && mine[1] == copy);

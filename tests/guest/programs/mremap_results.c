@@ -62,7 +62,8 @@ static void fixed(void) {
 
 static void dontunmap(void) {
   char* area = numbered(3);
-  char* moved = SHOW_MAP((char*)syscall(SYS_mremap, area, 3 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | 4, 0));  // libc drops the 0
+  char* moved =
+      SHOW_MAP((char*)syscall(SYS_mremap, area, 3 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | 4, 0));  // libc drops the 0
   show_contents("taken away", moved, 3);
   show_contents("left as zeros", area, 3);
   area[0] = 'n';

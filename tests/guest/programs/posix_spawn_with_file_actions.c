@@ -6,7 +6,8 @@
 
 extern char** environ;
 
-static void spawn(const char* title, char* const argv[], posix_spawn_file_actions_t* actions, posix_spawnattr_t* attributes) {
+static void spawn(const char* title, char* const argv[], posix_spawn_file_actions_t* actions,
+                  posix_spawnattr_t* attributes) {
   pid_t child = 0;
   fflush(stdout);
   int code = posix_spawnp(&child, argv[0], actions, attributes, argv, environ);

@@ -6,7 +6,9 @@
 
 #include "guest.h"
 
-static bool expected(int code) { return code == EPERM || code == EBUSY || code == ENOSYS || code == EINVAL || code == EACCES; }
+static bool expected(int code) {
+  return code == EPERM || code == EBUSY || code == ENOSYS || code == EINVAL || code == EACCES;
+}
 
 static void handled(const char* title, bool right) { printf("%s: %s\n", title, right ? "handled" : "NOT HANDLED"); }
 

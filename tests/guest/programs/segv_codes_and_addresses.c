@@ -43,7 +43,8 @@ int main(void) {
   printf("not canonical: %s, address %s\n", fault_name(probe_signal, probe_code), probe_address ? "told" : "0");
   char* volatile kernel = (char*)0xffff888000000000;
   if (sigsetjmp(probe_return, 1) == 0) (void)*(volatile char*)kernel;
-  printf("the kernel's: %s, address %s\n", fault_name(probe_signal, probe_code), probe_address == kernel ? "told" : "0");
+  printf("the kernel's: %s, address %s\n", fault_name(probe_signal, probe_code),
+         probe_address == kernel ? "told" : "0");
 
   // Unhandled, each kills.
   signal(SIGSEGV, SIG_DFL);

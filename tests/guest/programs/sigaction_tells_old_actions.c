@@ -24,7 +24,8 @@ static void show(int number) {
   struct KernelAction raw;
   MUST(syscall(SYS_rt_sigaction, number, 0, &raw, 8));
   printf("SIG%s: %s, flags %x, mask %lx, raw %s flags %lx mask %lx\n", sigabbrev_np(number), handler, action.sa_flags,
-         *(unsigned long*)&action.sa_mask, raw.handler == (void*)action.sa_handler ? "alike" : "ANOTHER", raw.flags, raw.mask);
+         *(unsigned long*)&action.sa_mask, raw.handler == (void*)action.sa_handler ? "alike" : "ANOTHER", raw.flags,
+         raw.mask);
 }
 
 int main(int argc, char** argv) {
@@ -35,12 +36,15 @@ int main(int argc, char** argv) {
     return 0;
   }
   for (int flags = 0; flags < 6; ++flags) {
-    static const int kinds[] = {0, SA_RESTART, SA_NODEFER | SA_RESETHAND, SA_ONSTACK, SA_NOCLDSTOP | SA_NOCLDWAIT, SA_RESTART | SA_NODEFER};
+    static const int kinds[] = {
+        0, SA_RESTART, SA_NODEFER | SA_RESETHAND, SA_ONSTACK, SA_NOCLDSTOP | SA_NOCLDWAIT, SA_RESTART | SA_NODEFER};
     struct sigaction action = {.sa_flags = kinds[flags]}, old;
     sigemptyset(&action.sa_mask);
     if (flags % 2) sigaddset(&action.sa_mask, SIGINT);
-    if (flags < 3) action.sa_handler = one;
-    else action.sa_sigaction = two, action.sa_flags |= SA_SIGINFO;
+    if (flags < 3)
+      action.sa_handler = one;
+    else
+      action.sa_sigaction = two, action.sa_flags |= SA_SIGINFO;
     for (int i = 0; i < 5; ++i) {
       MUST(sigaction(numbers[i], &action, &old));
       if (flags > 0 && old.sa_handler != one && old.sa_sigaction != two) printf("the old handler is another\n");

@@ -25,7 +25,10 @@ static void on_overflow(int number, siginfo_t* info, void* context) {
   (void)context;
   char here;
   bool alone = &here >= alternate && &here < alternate + sizeof alternate;
-  printf("overflow: SIG%s %s, %s\n", sigabbrev_np(number), info->si_code == SEGV_MAPERR ? "MAPERR" : info->si_code == SEGV_ACCERR ? "ACCERR" : "other",
+  printf("overflow: SIG%s %s, %s\n", sigabbrev_np(number),
+         info->si_code == SEGV_MAPERR   ? "MAPERR"
+         : info->si_code == SEGV_ACCERR ? "ACCERR"
+                                        : "other",
          alone ? "on the alternate stack" : "elsewhere");
   leave(9);
 }

@@ -17,7 +17,8 @@ static void* work(void* argument) {
   pthread_setspecific(key, argument);
   int status = -1;
   pid_t child = fork();
-  if (child == 0) _exit(initialised == number && zeroed[5000] == number && pthread_getspecific(key) == argument ? 0 : 1);
+  if (child == 0)
+    _exit(initialised == number && zeroed[5000] == number && pthread_getspecific(key) == argument ? 0 : 1);
   waitpid(child, &status, 0);
   errno = (int)number;
   usleep(1000);

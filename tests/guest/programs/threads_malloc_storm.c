@@ -5,7 +5,11 @@ enum { kThreads = 8, kSlots = 64, kSteps = 6000 };
 
 static void* storm(void* argument) {
   unsigned long state = 77 + (unsigned long)argument;
-  struct { unsigned char* at; size_t size; unsigned char mark; } slots[kSlots] = {0};
+  struct {
+    unsigned char* at;
+    size_t size;
+    unsigned char mark;
+  } slots[kSlots] = {0};
   long wrong = 0;
   for (int step = 0; step < kSteps; ++step) {
     state = state * 6364136223846793005ul + 1442695040888963407ul;

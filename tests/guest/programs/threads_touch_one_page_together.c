@@ -11,7 +11,8 @@ static void* toucher(void* argument) {
   for (int round = 0; round < kRounds; ++round) {
     pthread_barrier_wait(&barrier);
     for (size_t page = 0; page < kPages; ++page)
-      __atomic_add_fetch((int*)(area + page * PAGE + 8), 1, __ATOMIC_RELAXED), area[page * PAGE + 100 + (size_t)lane] = 'x';
+      __atomic_add_fetch((int*)(area + page * PAGE + 8), 1, __ATOMIC_RELAXED),
+          area[page * PAGE + 100 + (size_t)lane] = 'x';
     pthread_barrier_wait(&barrier);
   }
   return 0;
