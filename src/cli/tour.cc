@@ -1,5 +1,5 @@
-// `pagefold tour [CHAPTER]...`, `pagefold tour --list`. Exit codes: 0 every claim told holds, 1 one does not, 2 there is no
-// such chapter, 125 the tour cannot start.
+// `pagefold tour [CHAPTER]...`, `pagefold tour --list`. Exit codes: 0 every claim told holds, 1 one does not, 2 there
+// is no such chapter, 125 the tour cannot start.
 #include "cli/tour.h"
 
 #include <fmt/format.h>

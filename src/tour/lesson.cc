@@ -73,9 +73,10 @@ GuestRun Lesson::run(const Guest& guest, int expected_exit) {
   show(command_line(guest));
   GuestRun run = bench_.run(guest);
   const std::string name = guest.argv.empty() ? "" : guest.argv[0];
+  if (run.exit_code != expected_exit)
+    show(fmt::format("exit code {} (not {}) {}", run.exit_code, expected_exit, first_line(run.errors)));
   silent_check("exit code of " + name, run.exit_code == expected_exit, std::to_string(expected_exit),
-               run.errors.empty() ? std::to_string(run.exit_code)
-                                  : fmt::format("{} ({})", run.exit_code, first_line(run.errors)));
+               std::to_string(run.exit_code));
   if (guest.where == Where::Pagefold)
     silent_check("lost events of " + name, run.lost_events() == Number(0), "0", shown(run.lost_events()));
   return run;

@@ -77,7 +77,10 @@ void Output::evidence(std::string_view line) {
   sink_(fmt::format("      {}\n", tamed));
 }
 
-void Output::subtler(std::string_view text) { wrapped(fmt::format("Subtler: {}", text), "  ", "    "); }
+void Output::subtler(std::string_view text) {
+  wrapped(fmt::format("Subtler: {}", text), "  ", "    ");
+  sink_("\n");
+}
 
 void Output::verdict(bool holds, int claim, std::string_view reason) {
   const std::string word = holds ? painted(kHolds, kGreen) + "   " : painted(kFails, kRed);

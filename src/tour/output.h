@@ -21,7 +21,7 @@ class Output {
   void prose(std::string_view text);                             // wrapped, followed by an empty line
   void claim(int number, std::string_view text);                 // wrapped
   void evidence(std::string_view line);                          // one line; too long: cut, with "..."
-  void subtler(std::string_view text);                           // wrapped, begins with "Subtler:"
+  void subtler(std::string_view text);                           // wrapped, begins with "Subtler:", then an empty line
   void verdict(bool holds, int claim, std::string_view reason);  // one line, never cut
 
  private:

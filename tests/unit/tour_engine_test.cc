@@ -161,7 +161,8 @@ TEST(Tour, AGuestThatFailsOrLosesEventsOrHasNoReportFailsItsClaim) {
   refused.errors = "pagefold: no userfaultfd here\nmore\n";
   const Told told = tell_story(run_cat_for_both, refused);
   EXPECT_EQ(told.tally.failed, 1);
-  EXPECT_NE(told.text.find("expected 0, seen 125 (pagefold: no userfaultfd here)"), std::string::npos) << told.text;
+  EXPECT_NE(told.text.find("WRONG  claim 1: exit code of cat: expected 0, seen 125"), std::string::npos) << told.text;
+  EXPECT_NE(told.text.find("exit code 125 (not 0) pagefold: no userfaultfd here\n"), std::string::npos) << told.text;
   GuestRun lossy = good_run();
   lossy.report["lost_events"] = 1;
   EXPECT_EQ(tell_story(run_cat_for_both, lossy).tally.failed, 1);
