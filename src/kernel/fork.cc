@@ -49,9 +49,10 @@ Result<void> guard_pages(Space& space) {
 // The child's Space, its parent guarded. Space::mutex of the parent held.
 Result<SpaceRef> snapshot(Space& parent) {
   SpaceRef child = PAGEFOLD_TRY(Space::create(0));
+  std::vector<std::shared_ptr<vm::Layer>> dropped;  // outlives the lock
   {
     const std::lock_guard family(parent.layer->mutex());
-    child->layer = vm::Layer::fork(parent.layer, child->store);
+    child->layer = vm::Layer::fork(parent.layer, child->store, dropped);
     PAGEFOLD_CHECK(guard_pages(parent));
   }
   child->map.set_placement(parent.map.placement());

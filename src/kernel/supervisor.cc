@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -43,7 +44,8 @@ Result<void> Supervisor::prepare() {
   fault_device_.reset(::open("/dev/userfaultfd", O_RDWR | O_CLOEXEC));
   if (!fault_device_) return fail_errno("open /dev/userfaultfd");
   exits_.reset(::epoll_create1(EPOLL_CLOEXEC));
-  if (!exits_) return fail_errno("epoll");
+  stop_event_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!exits_ || !stop_event_) return fail_errno("epoll");
   files_.start();
   return {};
 }
@@ -54,7 +56,10 @@ Result<void> Supervisor::start(Listener listener, pid_t root) {
   const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < std::min(processors, 8U); ++i) {
     pagers_.emplace_back(::epoll_create1(EPOLL_CLOEXEC));
-    if (!pagers_.back()) return fail_errno("epoll");
+    epoll_event stop{};
+    stop.events = EPOLLIN;
+    stop.data.fd = stop_event_.get();
+    if (!pagers_.back() || ::epoll_ctl(pagers_.back().get(), EPOLL_CTL_ADD, stop_event_.get(), &stop) != 0) return fail_errno("epoll");
   }
   auto control = view::ControlServer::start(*this);
   if (control)
@@ -137,7 +142,7 @@ Result<void> Supervisor::watch_faults(const SpaceRef& space) {
 void Supervisor::page(int epoll) {
   std::array<epoll_event, 16> events;
   while (!stopping_) {
-    const int n = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), 100);
+    const int n = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), -1);
     for (int i = 0; i < n; ++i) {
       SpaceRef space;
       {
@@ -352,6 +357,7 @@ void Supervisor::stop() {
   if (stopping_.exchange(true)) return;
   if (control_) control_->stop();
   for (const SpaceRef& space : spaces()) space->agent.gone();
+  ::eventfd_write(stop_event_.get(), 1);
   pool_wake_.notify_all();
   std::vector<std::thread> threads;
   {

@@ -112,6 +112,7 @@ class Supervisor final : public view::Introspector {
   std::map<std::string, report::ObjectLine> objects_;
 
   UniqueFd exits_;                // epoll: pidfds of guest processes
+  UniqueFd stop_event_;           // eventfd: wakes every epoll and never becomes quiet again
   std::vector<UniqueFd> pagers_;  // epoll: userfaultfds
   std::atomic<unsigned> next_pager_{0};
   std::atomic<int> receiving_{0}, workers_{0};

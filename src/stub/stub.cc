@@ -203,7 +203,7 @@ stub_clone_agent:
   mov %rsi, %r12
   mov %rdi, %rsi
   mov $56, %eax
-  mov $0x804100, %edi           # CLONE_VM | CLONE_VFORK | CLONE_UNTRACED, no exit signal
+  mov $0x804900, %edi           # CLONE_VM | CLONE_VFORK | CLONE_SIGHAND | CLONE_UNTRACED, no exit signal
   xor %edx, %edx
   xor %r10d, %r10d
   xor %r8d, %r8d

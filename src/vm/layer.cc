@@ -28,8 +28,9 @@ Layer::~Layer() {
   }
 }
 
-std::shared_ptr<Layer> Layer::fork(const std::shared_ptr<Layer>& source, std::shared_ptr<FrameSource> frames) {
-  source->absorb_retired_source();
+std::shared_ptr<Layer> Layer::fork(const std::shared_ptr<Layer>& source, std::shared_ptr<FrameSource> frames,
+                                   std::vector<std::shared_ptr<Layer>>& dropped) {
+  source->absorb_retired_source(dropped);
   auto heir = std::make_shared<Layer>(std::move(frames));
   heir->family_ = source->family_;
   heir->source_ = source;
@@ -117,9 +118,10 @@ void Layer::retire() {
 
 // A chain of processes in which each forks and ends (shells, daemons) would grow a chain of layers without bound: a retired
 // source whose only heir is this layer hands its pages over.
-void Layer::absorb_retired_source() {
+void Layer::absorb_retired_source(std::vector<std::shared_ptr<Layer>>& dropped) {
   while (source_ && source_->retired_ && source_->heirs_.size() == 1) {
     const std::shared_ptr<Layer> old = source_;
+    dropped.push_back(old);
     PageBuffer contents;
     for (PageIndex page = inherited_.next(0, kEnd); page < kEnd; page = inherited_.next(page + 1, kEnd)) {
       if (!old->present_.test(page)) continue;

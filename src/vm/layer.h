@@ -35,8 +35,10 @@ class Layer {
   [[nodiscard]] FrameSource& frames() const { return *frames_; }
 
   // An heir of source, with frames of its own. Every page that source has or inherits is inherited; the caller must then
-  // write-protect source's present pages that are not guarded yet (unguarded()), and note it with guard().
-  static std::shared_ptr<Layer> fork(const std::shared_ptr<Layer>& source, std::shared_ptr<FrameSource> frames);
+  // write-protect source's present pages that are not guarded yet, and note it with guard().
+  // Layers that are no longer needed are put in `dropped`, to be released without the mutex (their destructor takes it).
+  static std::shared_ptr<Layer> fork(const std::shared_ptr<Layer>& source, std::shared_ptr<FrameSource> frames,
+                                     std::vector<std::shared_ptr<Layer>>& dropped);
 
   [[nodiscard]] const PageSet& present() const { return present_; }
   [[nodiscard]] const PageSet& inherited() const { return inherited_; }
@@ -67,7 +69,7 @@ class Layer {
   // The layer that holds the page for this one (itself included), or null.
   [[nodiscard]] const Layer* holder(PageIndex page) const;
   Result<PageIndex> push_copy(PageIndex page, const void* contents);
-  void absorb_retired_source();
+  void absorb_retired_source(std::vector<std::shared_ptr<Layer>>& dropped);
 
   std::shared_ptr<FrameSource> frames_;
   std::shared_ptr<Family> family_;
