@@ -51,6 +51,7 @@ struct MappingView {
   bool host_mapped = false;  // pages are the host's, see docs/architecture.md
   bool file = false;         // backed by a file (else anonymous)
   bool grows_down = false, locked = false, dont_fork = false, wipe_on_fork = false, dont_dump = false, no_reserve = false;
+  bool may_write = true;     // false: a shared mapping of a file that was not opened for writing
   PageCounts pages;
   std::vector<PageRun> runs;  // only when asked for; covers the whole range in order
 };
@@ -66,6 +67,9 @@ struct ProcessView {
   VirtRange heap;                     // brk area, may be empty
   Bytes stack_size = 0, peak_virtual = 0, peak_resident = 0, pinned = 0;
   std::uint64_t major_faults = 0, minor_faults = 0;
+  // Sums over the mappings, for a reader that is not given them (`pagefold ps`): see fill_totals() in memory_totals.h.
+  Bytes virtual_size = 0;
+  PageCounts pages;
 };
 
 }  // namespace pagefold::view

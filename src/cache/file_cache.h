@@ -1,0 +1,59 @@
+// Which file is which object. Looks a descriptor's file up by device and inode and decides its state (docs/architecture.md,
+// "File states"): owned when nobody can be writing it, otherwise host-mapped.
+//
+// watch() must be running (its own thread) while files are owned: it hears of every opener for writing, whom the kernel holds
+// back until `on_writer` has returned and the lease is dropped.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "cache/file_object.h"
+
+namespace pagefold::cache {
+
+// A mapping of something the host maps itself.
+class HostObject final : public vm::Object {
+ public:
+  HostObject(std::string name, dev_t device, ino_t inode) : Object(Kind::Host, std::move(name), device, inode) {}
+};
+
+class FileCache {
+ public:
+  using WriterHandler = std::function<void(const std::shared_ptr<FileObject>&)>;
+
+  explicit FileCache(WriterHandler on_writer) : on_writer_(std::move(on_writer)) {}
+  ~FileCache() { stop(); }
+
+  // Blocks the lease signal in the calling thread and those it will start, and starts the watching thread.
+  void start();
+  void stop();
+
+  // The object for a file that a guest maps. fd is only looked at. name is the file's path as the guest's /proc shows it.
+  // Regular files nobody writes give a FileObject; all else a HostObject.
+  Result<vm::ObjectRef> lookup(int fd, const std::string& name);
+
+  [[nodiscard]] std::vector<std::shared_ptr<FileObject>> objects() const;
+  [[nodiscard]] std::uint64_t host_mapped() const;
+
+ private:
+  using Key = std::pair<dev_t, ino_t>;
+
+  void watch();
+  void break_lease(int fd);
+  void trim();
+
+  WriterHandler on_writer_;
+  mutable std::mutex mutex_;  // the tables; never held while a file is read or on_writer_ runs
+  std::map<Key, std::shared_ptr<FileObject>> owned_;
+  std::map<int, std::weak_ptr<FileObject>> by_lease_;
+  std::uint64_t host_mapped_ = 0;
+  std::thread watcher_;
+  std::atomic<pid_t> watcher_tid_{0};
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace pagefold::cache

@@ -1,0 +1,108 @@
+#include "cache/file_object.h"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace pagefold::cache {
+namespace {
+
+// How much is read from a file in one step.
+constexpr PageIndex kStep = 32;
+
+bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+}  // namespace
+
+Result<std::shared_ptr<FileObject>> FileObject::create(UniqueFd file, const struct stat& status, std::string name) {
+  auto store = PAGEFOLD_TRY(frame::Store::create("pagefold-file", page_up(static_cast<Bytes>(status.st_size))));
+  UniqueFd reader = PAGEFOLD_TRY(store->open_read_only());
+  return std::make_shared<FileObject>(std::move(file), status, std::move(name), std::move(store), std::move(reader));
+}
+
+FileObject::FileObject(UniqueFd file, const struct stat& status, std::string name, std::shared_ptr<frame::Store> store,
+                       UniqueFd reader)
+    : Object(Kind::File, std::move(name), status.st_dev, status.st_ino),
+      file_(std::move(file)),
+      status_(status),
+      store_(std::move(store)),
+      reader_(std::move(reader)) {}
+
+bool FileObject::matches(const struct stat& status) const {
+  return status.st_size == status_.st_size && same_time(status.st_mtim, status_.st_mtim) &&
+         same_time(status.st_ctim, status_.st_ctim);
+}
+
+bool FileObject::resident(PageIndex page) const {
+  const std::lock_guard lock(mutex_);
+  return resident_.test(page);
+}
+
+PageIndex FileObject::resident_pages() const {
+  const std::lock_guard lock(mutex_);
+  return resident_.count();
+}
+
+vm::PageSet FileObject::resident_set() const {
+  const std::lock_guard lock(mutex_);
+  return resident_;
+}
+
+PageIndex FileObject::resident_until(PageIndex first, PageIndex limit) const {
+  const std::lock_guard lock(mutex_);
+  return resident_.next_gap(first, limit);
+}
+
+Result<Bytes> FileObject::read_file(Bytes offset, void* to, Bytes length, Patience patience) const {
+  Bytes done = 0;
+  while (done < length) {
+    iovec part{static_cast<char*>(to) + done, length - done};
+    ssize_t n = ::preadv2(file_.get(), &part, 1, static_cast<off_t>(offset + done), patience == Patience::NoWait ? RWF_NOWAIT : 0);
+    if (n < 0 && errno == EOPNOTSUPP && patience == Patience::NoWait) return fail(EAGAIN);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno("read " + name());
+    if (n == 0) break;
+    done += static_cast<Bytes>(n);
+  }
+  std::memset(static_cast<char*>(to) + done, 0, length - done);
+  return done;
+}
+
+Result<PageIndex> FileObject::ensure(PageIndex first, PageIndex last, Patience patience) {
+  PageIndex read = 0;
+  std::vector<std::byte> buffer;
+  std::unique_lock lock(mutex_);
+  for (PageIndex page = resident_.next_gap(first, last); page < last; page = resident_.next_gap(page, last)) {
+    if (filling_.test(page)) {
+      if (patience == Patience::NoWait) return fail(EAGAIN);
+      filled_.wait(lock, [&] { return !filling_.test(page); });
+      continue;
+    }
+    const PageIndex end = std::min({last, page + kStep, resident_.next(page, last), filling_.next(page, last)});
+    filling_.set_range(page, end);
+    lock.unlock();
+    buffer.resize(bytes_of(end - page));
+    auto got = read_file(bytes_of(page), buffer.data(), buffer.size(), patience);
+    Result<void> stored;
+    if (got) stored = store_->write(bytes_of(page), buffer.data(), buffer.size());
+    lock.lock();
+    filling_.clear_range(page, end);
+    filled_.notify_all();
+    if (!got) return tl::unexpected(std::move(got).error());
+    if (!stored) return tl::unexpected(std::move(stored).error());
+    resident_.set_range(page, end);
+    read += end - page;
+    page = end;
+  }
+  return read;
+}
+
+Result<void> FileObject::copy_page(PageIndex page, void* to, Patience patience) {
+  if (resident(page)) return store_->read(bytes_of(page), to, kPageSize);
+  PAGEFOLD_TRY(read_file(bytes_of(page), to, kPageSize, patience));
+  return {};
+}
+
+}  // namespace pagefold::cache

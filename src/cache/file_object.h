@@ -1,0 +1,67 @@
+// The page cache, one file: a FileObject holds in a frame store the pages of a file that have been needed, once for all
+// guests. A file is "owned" like this only while nobody has it open for writing: a read lease (fcntl(2), F_SETLEASE) held on
+// it makes the kernel stop any opener for writing, guest or not, until Pagefold has handed the file back to the host.
+//
+// Page states, under mutex(): absent, filling (being read by one thread; others wait on it), resident. A FileObject's size
+// is fixed: a change of size needs a writer, and a writer ends the object.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+#include "base/fd.h"
+#include "frame/store.h"
+#include "vm/object.h"
+#include "vm/page_set.h"
+
+namespace pagefold::cache {
+
+class FileObject final : public vm::Object {
+ public:
+  enum class Patience { NoWait, Wait };  // NoWait: only what the host can give without touching a disk
+
+  // file: open for reading, the supervisor's own open file description.
+  static Result<std::shared_ptr<FileObject>> create(UniqueFd file, const struct stat& status, std::string name);
+  FileObject(UniqueFd file, const struct stat& status, std::string name, std::shared_ptr<frame::Store> store, UniqueFd reader);
+
+  [[nodiscard]] Bytes size() const { return static_cast<Bytes>(status_.st_size); }
+  [[nodiscard]] PageIndex pages() const { return page_of(page_up(size())); }
+  [[nodiscard]] int file() const { return file_.get(); }
+  // Read-only descriptor of the store, to be mapped privately by guests.
+  [[nodiscard]] int reader() const { return reader_.get(); }
+  // True when status describes the same contents as when the object was made.
+  [[nodiscard]] bool matches(const struct stat& status) const;
+
+  [[nodiscard]] bool resident(PageIndex page) const;
+  [[nodiscard]] PageIndex resident_pages() const;
+  [[nodiscard]] vm::PageSet resident_set() const;
+  // The last page after `first` such that [first, last) is resident, at most `limit`.
+  [[nodiscard]] PageIndex resident_until(PageIndex first, PageIndex limit) const;
+
+  // Reads [first, last) into frames where absent; last <= pages(). Returns how many pages were read.
+  // EAGAIN: NoWait and the host would have had to wait. EIO and others: the read failed.
+  Result<PageIndex> ensure(PageIndex first, PageIndex last, Patience patience);
+  // Copies one page's contents, from its frame or else straight from the file.
+  Result<void> copy_page(PageIndex page, void* to, Patience patience);
+
+  // True once somebody may write the file: no new mapping may use this object.
+  [[nodiscard]] bool given_up() const { return given_up_; }
+  void give_up() { given_up_ = true; }
+
+ private:
+  Result<Bytes> read_file(Bytes offset, void* to, Bytes length, Patience patience) const;
+
+  UniqueFd file_;
+  struct stat status_;
+  std::shared_ptr<frame::Store> store_;
+  UniqueFd reader_;
+  mutable std::mutex mutex_;
+  std::condition_variable filled_;
+  vm::PageSet resident_, filling_;
+  std::atomic<bool> given_up_{false};
+};
+
+}  // namespace pagefold::cache

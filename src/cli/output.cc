@@ -1,0 +1,36 @@
+// See output.h.
+#include "cli/output.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace pagefold::cli {
+namespace {
+
+std::string_view environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string_view{} : value;
+}
+
+}  // namespace
+
+report::Colour colour_for(int fd) {
+  const bool wanted = ::isatty(fd) == 1 && environment("NO_COLOR").empty() && environment("TERM") != "dumb";
+  return wanted ? report::Colour::Yes : report::Colour::No;
+}
+
+int print_result(std::string_view text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (written && std::fflush(stdout) == 0) return 0;
+  complain(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
+  return 1;
+}
+
+void complain(std::string_view message) { fmt::print(stderr, "pagefold: {}\n", message); }
+
+}  // namespace pagefold::cli

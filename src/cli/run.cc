@@ -1,0 +1,100 @@
+// See run.h. Order: what can be known to fail is found before the program starts; the story comes when all has ended.
+#include "cli/run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "cli/output.h"
+#include "cli/result_file.h"
+#include "cli/verbs.h"
+#include "host/features.h"
+#include "kernel/run.h"
+
+namespace pagefold::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "Everything from the first word that is no option belongs to the program.\n\n"
+    "Examples:\n"
+    "  pagefold run -- cat README.md\n"
+    "  pagefold run -q --json story.json make -j2\n"
+    "  pagefold run --fault-around=1 ls -l        one frame a fault: exact accounting\n\n"
+    "Exit code: the program's own; 128 + N when signal N ended it; 125 when Pagefold itself failed;\n"
+    "126 when the program cannot be executed; 127 when it was not found.";
+
+int fail_with(const std::string& message) {
+  complain(message);
+  return kernel::kExitFailed;
+}
+
+Result<std::optional<ResultFile>> prepare_json(const std::string& path) {
+  if (path.empty()) return std::optional<ResultFile>{};
+  return std::optional<ResultFile>{PAGEFOLD_TRY(ResultFile::prepare(path))};
+}
+
+void tell(const report::RunSummary& summary) {
+  const std::string story = report::render_story(summary, colour_for(STDERR_FILENO));
+  std::fwrite(story.data(), 1, story.size(), stderr);
+}
+
+}  // namespace
+
+Refusal refusal_of(const Error& error, const std::string& program) {
+  switch (error.code) {
+    case ENOENT:
+      return {kernel::kExitNotFound, Error{error.code, program}.message()};
+    case EACCES:
+    case ENOEXEC:
+      return {kernel::kExitNotExecutable, Error{error.code, program}.message()};
+    default:
+      return {kernel::kExitFailed, error.message() + " (`pagefold doctor` checks this machine)"};
+  }
+}
+
+int run_command(const RunArguments& arguments) {
+  if (arguments.program.empty()) return fail_with("run: no program given\nTry `pagefold run --help`.");
+  auto json_file = prepare_json(arguments.json_path);
+  if (!json_file) return fail_with("cannot create " + json_file.error().message());
+  if (const Result<void> runnable = host::require_runnable(); !runnable) return fail_with(runnable.error().message());
+
+  const auto summary = kernel::run({.command = arguments.program, .fault_around = arguments.fault_around});
+  if (!summary) {
+    const Refusal refusal = refusal_of(summary.error(), arguments.program.front());
+    complain(refusal.message);
+    return refusal.exit_code;
+  }
+  if (!arguments.quiet) tell(*summary);
+  if (!json_file->has_value()) return summary->exit_code;
+  const Result<void> written = json_file->value().write(report::to_json(*summary));
+  if (written) return summary->exit_code;
+  complain("cannot write " + written.error().message());
+  return summary->exit_code == 0 ? kernel::kExitFailed : summary->exit_code;
+}
+
+void add_run(CLI::App& app, Invocation& invocation) {
+  constexpr unsigned kLeastWindow = 1, kLargestWindow = 512;  // pages
+  CLI::App* run = app.add_subcommand("run", "Run a program on Pagefold's memory and tell its story");
+  auto arguments = std::make_shared<RunArguments>();
+  run->add_flag("-q,--quiet", arguments->quiet, "Do not tell the story");
+  run->add_option("--json", arguments->json_path, "Write the story to a file as JSON (- is standard output)")
+      ->type_name("FILE");
+  run->add_option("--fault-around", arguments->fault_around, "Most pages that one page fault may bring in")
+      ->check(CLI::Range(kLeastWindow, kLargestWindow).description("1..512"))
+      ->type_name("N")
+      ->capture_default_str();
+  // Only for the help: the program's words never reach the parser.
+  run->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")
+      ->type_name("")
+      ->expected(-1);
+  run->footer(kFooter);
+  run->callback([arguments, &invocation] {
+    arguments->program = invocation.program;
+    invocation.exit_code = run_command(*arguments);
+  });
+}
+
+}  // namespace pagefold::cli

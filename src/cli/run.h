@@ -1,0 +1,29 @@
+// `pagefold run`: runs a program on Pagefold's memory and tells the story afterwards.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace pagefold::cli {
+
+struct RunArguments {
+  std::vector<std::string> program;
+  bool quiet = false;
+  std::string json_path;  // empty: none
+  unsigned fault_around = 256;
+};
+
+// Returns the exit code: the program's own, or 125, 126, 127 (see kernel/run.h). A JSON file that cannot be written
+// after the run turns success into 125 and leaves the program's own failure as it is.
+int run_command(const RunArguments& arguments);
+
+struct Refusal {
+  int exit_code = 0;
+  std::string message;
+};
+// What to say, and which code to end with, when the kernel could not run the program.
+Refusal refusal_of(const Error& error, const std::string& program);
+
+}  // namespace pagefold::cli

@@ -1,0 +1,38 @@
+// The agent is the supervisor's hand inside a guest: a process that shares the guest's memory (not its files, not its thread
+// group) and waits in a hypercall. The reply carries a batch of host operations, the next hypercall says they are done.
+// One batch at a time; callers hold the mutex of the agent's Space, which keeps batches in order.
+#pragma once
+
+#include <sys/types.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+#include "base/error.h"
+#include "kernel/listener.h"
+
+namespace pagefold::kernel {
+
+class Agent {
+ public:
+  // The agent has arrived in its hypercall `id` (called by whoever receives the notification).
+  void arrived(pid_t pid, std::uint64_t id);
+  // The agent or its guest is gone: waiters give up.
+  void gone();
+  // Waits until the agent is idle; the notification through which it can be handed descriptors.
+  // ESRCH when it is gone, ETIMEDOUT when it does not come (a guest may have stopped it).
+  Result<std::uint64_t> wait_idle();
+  // Releases the agent with `count` commands in the area and waits until they are done.
+  Result<void> run(const Listener& listener, std::size_t count);
+  [[nodiscard]] pid_t pid() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t waiting_id_ = 0;  // 0: busy or not there
+  pid_t pid_ = 0;
+  bool gone_ = false;
+};
+
+}  // namespace pagefold::kernel

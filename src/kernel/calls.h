@@ -1,0 +1,49 @@
+// The system calls that come to the supervisor, one handler each; syscall_table.cc maps numbers to them.
+// Results and errnos are those of the Linux calls (section 2 of the manual).
+#pragma once
+
+#include "kernel/call.h"
+
+namespace pagefold::kernel {
+
+// mm_map.cc: what changes the map
+void on_mmap(const Call& call);
+void on_munmap(const Call& call);
+void on_mprotect(const Call& call);
+void on_brk(const Call& call);
+// mm_move.cc
+void on_mremap(const Call& call);
+// mm_advice.cc: what changes pages, or asks about them
+void on_madvise(const Call& call);
+void on_msync(const Call& call);
+void on_mincore(const Call& call);
+void on_mlock(const Call& call);
+void on_mlock2(const Call& call);
+void on_munlock(const Call& call);
+void on_mlockall(const Call& call);
+void on_munlockall(const Call& call);
+// takeover.cc, fork.cc: new address spaces
+void on_execve(const Call& call);
+void on_hello(const Call& call);
+void on_uffd(const Call& call);
+void on_ready(const Call& call);
+void on_clone(const Call& call);
+void on_forked(const Call& call);
+void on_fork_failed(const Call& call);
+void on_agent_next(const Call& call);
+void on_thread_exit(const Call& call);
+// proc_calls.cc: /proc as the program should see it
+void on_open(const Call& call);
+void on_openat(const Call& call);
+// refuse.cc: what cannot be supported
+void on_refuse(const Call& call);
+
+// Shared by the mm_*.cc files. Space::mutex held.
+// Forgets what is mapped in r: the model, its pages. The host follows by synchronise().
+Result<void> unmap_range(Space& space, VirtRange r);
+// The call's process has a limit on this resource that `wanted` bytes exceed.
+bool exceeds_limit(const Space& space, int resource, Bytes wanted);
+// True when r overlaps the addresses that Pagefold keeps for itself.
+inline bool reserved(VirtRange r) { return r.overlaps({stub::kReservedStart, stub::kReservedEnd}); }
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,417 @@
+#include "kernel/fault.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "cache/file_object.h"
+#include "frame/shared_object.h"
+#include "kernel/host_sync.h"
+
+namespace pagefold::kernel {
+namespace {
+
+// Pages of a file mapped around a first touch, when they are cheap to have (as the kernel's own fault-around).
+constexpr PageIndex kFileBlock = 16;
+// A stack keeps this distance from the mapping below it.
+constexpr Bytes kStackGuard = 256 * kPageSize;
+
+std::uint64_t now_ns() {
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+// Everything the steps of one fault need. Space::mutex is held through `lock`, except while a file is read.
+class Service {
+ public:
+  Service(Supervisor& supervisor, Space& space, const Fault& fault, Patience patience)
+      : supervisor_(supervisor), space_(space), fault_(fault), patience_(patience), started_(now_ns()) {}
+
+  Served serve();
+
+ private:
+  enum class Outcome { Done, Later, Again };
+
+  Outcome attempt();
+  Outcome serve_layer(vm::Vma& v);
+  Outcome fill_from_file(vm::Vma& v, cache::FileObject& file, PageIndex page);
+  Outcome break_sharing(PageIndex page);
+  Outcome pull(vm::Vma& v, PageIndex page);
+  Outcome clear(vm::Vma& v, PageIndex page);
+  Outcome serve_file(vm::Vma& v, cache::FileObject& file);
+  Outcome serve_shared(vm::Vma& v, frame::SharedObject& shared);
+  Outcome violation(VirtRange r, bool mapped);
+  Outcome beyond_end(vm::Vma& v);
+  Outcome give_up(const Error& error);
+  vm::Vma* grow_stack();
+
+  // [first, last) in pages of the address space to install: from the fault on, as far as the mapping and the window reach.
+  VirtRange window(vm::Vma& v) const;
+  void installed(vm::Vma& v, VirtRange r) const {
+    v.expected = page_of(v.grows_down ? r.start - kPageSize : r.end);
+  }
+  void record(FaultCause cause, Bytes bytes) {
+    stats().fault(cause, now_ns() - started_, bytes);
+    ++(cause == FaultCause::FileCold ? space_.major_faults : space_.minor_faults);
+  }
+  void finish(VirtRange r, Bytes done) {
+    if (done < r.size()) space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+  }
+
+  Supervisor& supervisor_;
+  Space& space_;
+  Fault fault_;
+  Patience patience_;
+  std::uint64_t started_;
+  std::shared_ptr<cache::FileObject> cold_;  // must be read before the next attempt
+  PageIndex cold_first_ = 0, cold_last_ = 0;
+  bool was_cold_ = false;
+};
+
+Served Service::serve() {
+  for (;;) {
+    std::unique_lock lock(space_.mutex, std::defer_lock);
+    if (patience_ == Patience::NoWait) {
+      if (!lock.try_lock()) return Served::Later;
+    } else {
+      lock.lock();
+    }
+    const Outcome outcome = attempt();
+    account(space_);
+    if (outcome == Outcome::Done) return Served::Yes;
+    if (outcome == Outcome::Later && patience_ == Patience::NoWait) return Served::Later;
+    lock.unlock();
+    if (cold_) {
+      const auto file = std::exchange(cold_, nullptr);
+      was_cold_ = true;
+      const auto read = file->ensure(cold_first_, cold_last_, cache::FileObject::Patience::Wait);
+      if (read) {
+        stats().frames(static_cast<std::int64_t>(bytes_of(*read)));
+      } else {
+        const std::lock_guard again(space_.mutex);
+        give_up(read.error());
+        return Served::Yes;
+      }
+    }
+  }
+}
+
+Service::Outcome Service::attempt() {
+  if (space_.state != Space::State::Running) return Outcome::Done;
+  const VirtRange page{fault_.address, fault_.address + kPageSize};
+  vm::Vma* v = space_.map.find(fault_.address);
+  if (v == nullptr) v = grow_stack();
+  if (v == nullptr) return violation(page, false);
+  if (v->prot == vm::kNone || (fault_.write && !v->writable())) return violation(page, true);
+  const pmap::HostPiece* have = space_.host.find(fault_.address);
+  const pmap::HostPiece want = wanted(*v);
+  if (have == nullptr || !have->same_source(want) || have->prot != want.prot) {
+    if (patience_ == Patience::NoWait) return Outcome::Later;
+    const auto done = synchronise(space_, supervisor_.listener(), v->range, Urgency::Eager);
+    if (!done) return give_up(done.error());
+    if (v->host()) return violation(page, true);
+  }
+  if (want.kind == pmap::HostPiece::Kind::Layer) return serve_layer(*v);
+  if (auto* file = dynamic_cast<cache::FileObject*>(v->object.get())) return serve_file(*v, *file);
+  if (auto* shared = dynamic_cast<frame::SharedObject*>(v->object.get())) return serve_shared(*v, *shared);
+  space_.uffd.wake(page);
+  return Outcome::Done;
+}
+
+vm::Vma* Service::grow_stack() {
+  vm::Vma* above = space_.map.find_from(fault_.address);
+  if (above == nullptr || !above->grows_down) return nullptr;
+  rlimit limit{};
+  if (::prlimit(space_.pid, RLIMIT_STACK, nullptr, &limit) != 0) return nullptr;
+  const VirtAddr top = above->tag == vm::Tag::Stack ? space_.stack_top : above->range.end;
+  if (limit.rlim_cur != RLIM_INFINITY && top - fault_.address > limit.rlim_cur) return nullptr;
+  const VirtRange wanted_range{fault_.address, above->range.start};
+  const VirtAddr guard = fault_.address > kStackGuard ? fault_.address - kStackGuard : 0;
+  if (!space_.map.is_free({guard, wanted_range.end}) || !space_.in_background(wanted_range)) return nullptr;
+  return &space_.map.grow_down(*above, fault_.address);
+}
+
+VirtRange Service::window(vm::Vma& v) const {
+  const PageIndex at = page_of(fault_.address);
+  const PageIndex most = supervisor_.fault_around();
+  if (v.expected == at)
+    v.window = static_cast<std::uint32_t>(std::min<PageIndex>(most, PageIndex{v.window} * 2));
+  else
+    v.window = static_cast<std::uint32_t>(std::max<PageIndex>(1, PageIndex{v.window} / 8));
+  const Bytes span = bytes_of(v.window);
+  if (v.grows_down) {
+    const VirtAddr end = fault_.address + kPageSize;
+    return {std::max(v.range.start, end > span ? end - span : 0), end};
+  }
+  return {fault_.address, std::min(v.range.end, fault_.address + span)};
+}
+
+Service::Outcome Service::serve_layer(vm::Vma& v) {
+  const std::lock_guard family(space_.layer->mutex());
+  vm::Layer& layer = *space_.layer;
+  const PageIndex page = v.layer_page(fault_.address);
+  if (fault_.guarded) return break_sharing(page);
+  if (layer.present().test(page)) {
+    space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+    return Outcome::Done;
+  }
+  if (layer.inherited().test(page)) return pull(v, page);
+  if (auto* file = dynamic_cast<cache::FileObject*>(v.object.get())) return fill_from_file(v, *file, page);
+  return clear(v, page);
+}
+
+Service::Outcome Service::break_sharing(PageIndex page) {
+  vm::Layer& layer = *space_.layer;
+  const auto copies = layer.push(page);
+  if (!copies) return give_up(copies.error());
+  layer.unguard(page);
+  layer.note_touched(page);
+  const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
+  if (!allowed) return give_up(allowed.error());
+  record(FaultCause::CopyOnWrite, bytes_of(*copies));
+  return Outcome::Done;
+}
+
+Service::Outcome Service::pull(vm::Vma& v, PageIndex page) {
+  vm::Layer& layer = *space_.layer;
+  alignas(16) std::array<std::byte, kPageSize> contents;
+  const auto fetched = layer.fetch(page, contents.data());
+  if (!fetched) return give_up(fetched.error());
+  Bytes copied = kPageSize;
+  bool guard = layer.has_heirs(page);
+  if (guard && fault_.write) {
+    const auto copies = layer.push(page);
+    if (!copies) return give_up(copies.error());
+    copied += bytes_of(*copies);
+    guard = false;
+  }
+  const VirtRange r{fault_.address, fault_.address + kPageSize};
+  const auto done = space_.uffd.copy(r, contents.data(), guard ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  layer.note_filled(page, false);
+  if (guard) layer.guard(page, page + 1);
+  finish(r, *done);
+  installed(v, r);
+  record(FaultCause::CopyOnWrite, copied);
+  return Outcome::Done;
+}
+
+// The run of pages around the fault, within r, that have neither a frame nor an ancestor's.
+VirtRange fresh_run(const vm::Layer& layer, const vm::Vma& v, VirtRange r, VirtAddr at) {
+  const PageIndex page = v.layer_page(at), first = v.layer_page(r.start), last = first + r.pages();
+  const PageIndex end = std::min(layer.present().next(page, last), layer.inherited().next(page, last));
+  PageIndex start = page;
+  while (start > first && !layer.present().test(start - 1) && !layer.inherited().test(start - 1)) --start;
+  return {r.start + bytes_of(start - first), r.start + bytes_of(end - first)};
+}
+
+Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file, PageIndex page) {
+  const PageIndex file_page = page_of(v.object_offset(fault_.address));
+  if (file_page >= file.pages()) return beyond_end(v);
+  const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
+  std::vector<std::byte> contents;
+  VirtAddr end = r.start;
+  for (; end < r.end; end += kPageSize) {
+    const PageIndex source = page_of(v.object_offset(end));
+    if (source >= file.pages()) break;
+    contents.resize(end - r.start + kPageSize);
+    const auto copied = file.copy_page(source, contents.data() + (end - r.start), cache::FileObject::Patience::NoWait);
+    if (copied) continue;
+    if (end > fault_.address) break;  // what lies ahead can wait for its own touch
+    if (copied.error().code != EAGAIN) return give_up(copied.error());
+    cold_ = std::static_pointer_cast<cache::FileObject>(v.object);
+    cold_first_ = file_page;
+    cold_last_ = file_page + 1;
+    return Outcome::Later;
+  }
+  const VirtRange filled{r.start, end};
+  const auto done = space_.uffd.copy(filled, contents.data(), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  const PageIndex first = v.layer_page(filled.start);
+  for (PageIndex p = first; p < first + filled.pages(); ++p) space_.layer->note_filled(p, p != page);
+  finish(filled, *done);
+  installed(v, filled);
+  record(FaultCause::CopyOnWrite, filled.size());
+  return Outcome::Done;
+}
+
+Service::Outcome Service::clear(vm::Vma& v, PageIndex page) {
+  const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
+  const auto done = space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  const PageIndex first = v.layer_page(r.start);
+  for (PageIndex p = first; p < first + r.pages(); ++p) space_.layer->note_filled(p, p != page);
+  finish(r, *done);
+  installed(v, r);
+  record(FaultCause::ZeroFill, r.size());
+  return Outcome::Done;
+}
+
+Service::Outcome Service::serve_file(vm::Vma& v, cache::FileObject& file) {
+  const PageIndex page = page_of(v.object_offset(fault_.address));
+  const VirtRange here{fault_.address, fault_.address + kPageSize};
+  if (page >= file.pages()) {
+    space_.uffd.wake(here);
+    return Outcome::Done;
+  }
+  // Sequential touches widen the window as for anonymous memory; otherwise a small block around the touch.
+  VirtRange r = window(v);
+  const PageIndex block = std::min<PageIndex>(kFileBlock, supervisor_.fault_around());
+  const VirtAddr base = fault_.address - bytes_of(page % block);
+  if (r.size() < bytes_of(block)) r = VirtRange{base, base + bytes_of(block)}.intersect(v.range);
+  PageIndex first = page_of(v.object_offset(r.start));
+  PageIndex last = std::min(first + r.pages(), file.pages());
+
+  const bool cached = file.resident(page);
+  if (!cached) {
+    const auto read = file.ensure(first, last, cache::FileObject::Patience::NoWait);
+    if (!read) {
+      if (read.error().code != EAGAIN) return give_up(read.error());
+      cold_ = std::static_pointer_cast<cache::FileObject>(v.object);
+      cold_first_ = first;
+      cold_last_ = last;
+      return Outcome::Later;
+    }
+    was_cold_ = true;
+    stats().frames(static_cast<std::int64_t>(bytes_of(*read)));
+    if (*read > 1) stats().speculation(static_cast<std::int64_t>(bytes_of(*read - 1)));
+  } else {
+    last = file.resident_until(page, last);
+    while (first < page && file.resident_until(first, page) < page) first = file.resident_until(first, page) + 1;
+  }
+  const VirtAddr start = fault_.address - bytes_of(page - first);
+  r = {start, start + bytes_of(last - first)};
+  const auto done = space_.uffd.map_present(r, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  finish(r, *done);
+  installed(v, r);
+  space_.mapped_pages[&file].set_range(first, last);
+  record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, r.size());
+  return Outcome::Done;
+}
+
+Service::Outcome Service::serve_shared(vm::Vma& v, frame::SharedObject& shared) {
+  const std::lock_guard lock(shared.mutex);
+  const PageIndex page = page_of(v.object_offset(fault_.address));
+  const VirtRange around = window(v);
+  const PageIndex first = page - page_of(fault_.address - around.start), last = first + around.pages();
+  if (shared.resident.test(page)) {
+    const PageIndex end = shared.resident.next_gap(page, last);
+    const VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
+    const auto done = space_.uffd.map_present(r, pmap::Uffd::Wake::Yes);
+    if (!done) return give_up(done.error());
+    finish(r, *done);
+    installed(v, r);
+    space_.mapped_pages[&shared].set_range(page, end);
+    record(FaultCause::FileCached, r.size());
+    return Outcome::Done;
+  }
+  const PageIndex end = shared.resident.next(page, last);
+  const VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
+  const auto done = space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  shared.resident.set_range(page, end);
+  stats().frames(static_cast<std::int64_t>(r.size()));
+  finish(r, *done);
+  installed(v, r);
+  space_.mapped_pages[&shared].set_range(page, end);
+  record(FaultCause::ZeroFill, r.size());
+  return Outcome::Done;
+}
+
+// The program may not do this. The host is given the same view of the page, then raises the exact signal (or EFAULT) itself.
+Service::Outcome Service::violation(VirtRange r, bool mapped) {
+  if (patience_ == Patience::NoWait) return Outcome::Later;
+  Result<void> done;
+  if (mapped) {
+    done = synchronise(space_, supervisor_.listener(), r, Urgency::Eager);
+  } else if (space_.host.find(r.start) != nullptr) {
+    HostOp op;
+    op.kind = HostOp::Kind::Unmap;
+    op.piece.range = r;
+    done = carry_out(space_, supervisor_.listener(), {op});
+  }
+  if (!done) return give_up(done.error());
+  space_.uffd.wake(r);
+  record(FaultCause::Protection, 0);
+  return Outcome::Done;
+}
+
+// A private page wholly beyond the end of its file: the host is shown the file's own store, which ends there, too.
+Service::Outcome Service::beyond_end(vm::Vma& v) {
+  if (patience_ == Patience::NoWait) return Outcome::Later;
+  HostOp op;
+  op.piece = {{fault_.address, fault_.address + kPageSize}, pmap::HostPiece::Kind::Object, v.prot,
+              v.object_offset(fault_.address), v.object};
+  const auto done = carry_out(space_, supervisor_.listener(), {op});
+  if (!done) return give_up(done.error());
+  space_.uffd.wake(op.piece.range);
+  record(FaultCause::Protection, 0);
+  return Outcome::Done;
+}
+
+// The page cannot be had: no memory, or an I/O error. The thread gets SIGBUS, as from the kernel.
+Service::Outcome Service::give_up(const Error& error) {
+  if (error.code == ESRCH) return Outcome::Done;
+  stats().note("a page could not be filled: " + error.message());
+  if (!space_.uffd.poison({fault_.address, fault_.address + kPageSize})) supervisor_.kill_space(space_);
+  return Outcome::Done;
+}
+
+}  // namespace
+
+Fault decode(const uffd_msg& message) {
+  const auto flags = message.arg.pagefault.flags;
+  return {page_down(message.arg.pagefault.address), (flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP)) != 0,
+          (flags & UFFD_PAGEFAULT_FLAG_WP) != 0};
+}
+
+Served serve_fault(Supervisor& supervisor, Space& space, const Fault& fault, Patience patience) {
+  return Service(supervisor, space, fault, patience).serve();
+}
+
+void populate(Supervisor& supervisor, Space& space, VirtRange r, bool write) {
+  for (VirtAddr at = r.start; at < r.end;) {
+    Fault fault{at, write, false};
+    {
+      const std::lock_guard lock(space.mutex);
+      const vm::Vma* v = space.map.find(at);
+      if (v == nullptr || v->prot == vm::kNone || (write && !v->writable())) return;
+      if (v->host()) {
+        at = v->range.end;
+        continue;
+      }
+      if (v->object && !v->layered) {
+        const auto* file = dynamic_cast<const cache::FileObject*>(v->object.get());
+        if (file != nullptr && page_of(v->object_offset(at)) >= file->pages()) return;
+      } else {
+        const std::lock_guard family(space.layer->mutex());
+        const PageIndex page = v->layer_page(at), last = page + page_of(v->range.end - at);
+        const vm::Layer& layer = *space.layer;
+        fault.guarded = write && layer.guarded().test(page);
+        if (layer.present().test(page) && !fault.guarded) {
+          const PageIndex gap = layer.present().next_gap(page, last);
+          const PageIndex stop = write ? std::min(gap, layer.guarded().next(page, last)) : gap;
+          at += bytes_of(stop - page);
+          continue;
+        }
+      }
+    }
+    serve_fault(supervisor, space, fault, Patience::Wait);
+    at += kPageSize;
+  }
+}
+
+void account(Space& space) {
+  Bytes resident = 0;
+  {
+    const std::lock_guard family(space.layer->mutex());
+    resident = bytes_of(space.layer->present().count());
+  }
+  if (resident == space.accounted) return;
+  stats().frames(static_cast<std::int64_t>(resident) - static_cast<std::int64_t>(space.accounted));
+  space.accounted = resident;
+}
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,30 @@
+// The life of a page fault: classify -> find the page -> obtain it (clear, read, copy) -> install it, and some around it ->
+// record cause and cost.
+#pragma once
+
+#include <linux/userfaultfd.h>
+
+#include "kernel/supervisor.h"
+
+namespace pagefold::kernel {
+
+struct Fault {
+  VirtAddr address = 0;  // of the page
+  bool write = false;
+  bool guarded = false;  // a store to a write-protected page, else a page that is not mapped
+};
+
+enum class Patience { NoWait, Wait };
+enum class Served { Yes, Later };  // Later: only with NoWait; nothing has been done
+
+Fault decode(const uffd_msg& message);
+Served serve_fault(Supervisor& supervisor, Space& space, const Fault& fault, Patience patience);
+
+// Fills [r.start, r.end) as if it had been touched (MAP_POPULATE, mlock, MADV_POPULATE_*); `write` also breaks sharing.
+// Stops quietly at what cannot be filled. Must not hold Space::mutex.
+void populate(Supervisor& supervisor, Space& space, VirtRange r, bool write);
+
+// Tells the frame accounting how many pages the space holds now. Space::mutex held.
+void account(Space& space);
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,120 @@
+#include "kernel/filter.h"
+
+#include <linux/audit.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstddef>
+
+#include "kernel/syscall_table.h"
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
+namespace pagefold::kernel {
+namespace {
+
+constexpr std::size_t kNumber = offsetof(seccomp_data, nr), kArch = offsetof(seccomp_data, arch);
+constexpr std::size_t kPointerLow = offsetof(seccomp_data, instruction_pointer), kPointerHigh = kPointerLow + 4;
+constexpr std::size_t kArgument0 = offsetof(seccomp_data, args);
+constexpr unsigned kMaxSkip = 255;
+
+// A small assembler. Conditional skips are relative and forward only.
+class Program {
+ public:
+  void load(std::size_t offset) { statement(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset)); }
+  void answer(std::uint32_t action) { statement(BPF_RET | BPF_K, action); }
+  void skip_if(unsigned test, std::uint64_t k, unsigned count) { jump(test, k, count, 0); }
+  void skip_unless(unsigned test, std::uint64_t k, unsigned count) { jump(test, k, 0, count); }
+  void append(const Program& other) { code_.insert(code_.end(), other.code_.begin(), other.code_.end()); }
+  [[nodiscard]] unsigned size() const { return static_cast<unsigned>(code_.size()); }
+  [[nodiscard]] std::vector<sock_filter> take() { return std::move(code_); }
+
+ private:
+  void statement(unsigned code, std::uint32_t k) { code_.push_back({static_cast<__u16>(code), 0, 0, k}); }
+  void jump(unsigned test, std::uint64_t k, unsigned yes, unsigned no) {
+    assert(yes <= kMaxSkip && no <= kMaxSkip);
+    code_.push_back({static_cast<__u16>(BPF_JMP | test | BPF_K), static_cast<__u8>(yes), static_cast<__u8>(no),
+                     static_cast<std::uint32_t>(k)});
+  }
+
+  std::vector<sock_filter> code_;
+};
+
+// Calls made from the stub's own text pass.
+Program allow_stub() {
+  Program p;
+  p.load(kPointerHigh);
+  p.skip_unless(BPF_JEQ, 0, 4);
+  p.load(kPointerLow);
+  p.skip_unless(BPF_JGE, stub::kTextBase, 2);
+  p.skip_if(BPF_JGE, stub::kTextBase + stub::kTextSize, 1);
+  p.answer(SECCOMP_RET_ALLOW);
+  return p;
+}
+
+Program decide(const SyscallRow& row) {
+  Program p;
+  const std::uint32_t action = row.handler != nullptr ? std::uint32_t{SECCOMP_RET_USER_NOTIF}
+                                                      : SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(row.error);
+  switch (row.when) {
+    case SyscallRow::When::Always: break;
+    case SyscallRow::When::NotThread:
+      p.load(kArgument0);
+      p.skip_unless(BPF_JSET, CLONE_THREAD, 1);
+      p.answer(SECCOMP_RET_ALLOW);
+      break;
+    case SyscallRow::When::FilterOrMm:
+      p.load(kArgument0);
+      p.skip_if(BPF_JEQ, PR_SET_SECCOMP, 2);
+      p.skip_if(BPF_JEQ, PR_SET_MM, 1);
+      p.answer(SECCOMP_RET_ALLOW);
+      break;
+    case SyscallRow::When::FilterOp:
+      p.load(kArgument0);
+      p.skip_unless(BPF_JGT, SECCOMP_SET_MODE_FILTER, 1);
+      p.answer(SECCOMP_RET_ALLOW);
+      break;
+  }
+  p.answer(action);
+  return p;
+}
+
+}  // namespace
+
+// The number is looked at first and alone, so that the kernel's cache of always-allowed calls covers all that is not ours.
+std::vector<sock_filter> make_filter() {
+  Program p;
+  p.load(kArch);
+  p.skip_if(BPF_JEQ, AUDIT_ARCH_X86_64, 1);
+  p.answer(SECCOMP_RET_ERRNO | ENOSYS);
+  p.load(kNumber);
+  for (const SyscallRow& row : syscall_table()) {
+    Program block;
+    if (row.number < stub::kCallFirst) block.append(allow_stub());
+    block.append(decide(row));
+    p.skip_unless(BPF_JEQ, row.number, block.size());
+    p.append(block);
+  }
+  p.answer(SECCOMP_RET_ALLOW);
+  return p.take();
+}
+
+int install_filter(const std::vector<sock_filter>& filter) {
+  const sock_fprog program{static_cast<unsigned short>(filter.size()), const_cast<sock_filter*>(filter.data())};
+  constexpr unsigned long kFlags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  auto listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kFlags, &program);
+  if (listener < 0 && errno == EACCES) {
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+    listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kFlags, &program);
+  }
+  return static_cast<int>(listener);
+}
+
+}  // namespace pagefold::kernel

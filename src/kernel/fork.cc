@@ -1,0 +1,236 @@
+// fork: the child gets a Space that inherits everything, without a page copied (vm/layer.h). The calling thread is redirected
+// into the stub, which makes the host's clone call there; the child wakes up in the stub, on memory that is still its
+// parent's, touches none of it, and first builds its own. From snapshot until then the parent's map stands still
+// (Space::fork_child); its faults go on.
+//
+// Traps (docs/architecture.md): CLONE_CHILD_SETTID and rseq make the kernel write into the child's memory before it has its
+// own, so the flag is carried out by the stub, and rseq is unregistered around the call.
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+
+#include "kernel/calls.h"
+#include "kernel/fault.h"
+#include "kernel/host_sync.h"
+#include "kernel/redirect.h"
+#include "stub/blob.h"
+
+namespace pagefold::kernel {
+namespace {
+
+constexpr std::uint64_t kAllSignals = ~std::uint64_t{0};
+
+// Stores to pages that the child inherits must be seen from now on.
+Result<void> guard_pages(Space& space) {
+  vm::Layer& layer = *space.layer;
+  Result<void> done;
+  space.host.visit({0, kUserTop}, [&](const pmap::HostPiece& piece) {
+    if (piece.kind != pmap::HostPiece::Kind::Layer) return;
+    const PageIndex first = page_of(piece.offset), last = first + piece.range.pages();
+    for (PageIndex page = layer.present().next(first, last); page < last && done; page = layer.present().next(page, last)) {
+      if (layer.guarded().test(page)) {
+        page = layer.guarded().next_gap(page, last);
+        continue;
+      }
+      const PageIndex end = std::min(layer.present().next_gap(page, last), layer.guarded().next(page, last));
+      const VirtAddr start = piece.range.start + bytes_of(page - first);
+      done = space.uffd.write_protect({start, start + bytes_of(end - page)});
+      layer.guard(page, end);
+      page = end;
+    }
+  });
+  return done;
+}
+
+// The child's Space, its parent guarded. Space::mutex of the parent held.
+Result<SpaceRef> snapshot(Space& parent) {
+  SpaceRef child = PAGEFOLD_TRY(Space::create(0));
+  {
+    const std::lock_guard family(parent.layer->mutex());
+    child->layer = vm::Layer::fork(parent.layer, child->store);
+    PAGEFOLD_CHECK(guard_pages(parent));
+  }
+  child->map.set_placement(parent.map.placement());
+  child->host = parent.host;
+  child->background = parent.background;
+  child->lent = parent.lent;
+  child->next_spare_layer = parent.next_spare_layer;
+  child->brk_start = parent.brk_start;
+  child->brk = parent.brk;
+  child->stack_top = parent.stack_top;
+  child->program = parent.program;
+  const std::lock_guard family(child->layer->mutex());
+  for (const auto& [start, original] : parent.map.all()) {
+    vm::Vma v = original;
+    if (v.layered && (v.dont_fork || v.wipe_on_fork))
+      PAGEFOLD_CHECK(child->layer->discard(page_of(v.layer), page_of(v.layer + v.range.size())));
+    if (v.dont_fork) {
+      child->reclaim_layer(v);
+      continue;
+    }
+    v.locked = false;
+    child->map.insert(std::move(v));
+  }
+  return child;
+}
+
+// What the child's thread must do on the host: its own store in place of its parent's, then what fork leaves out.
+std::vector<HostOp> child_operations(Space& child) {
+  std::vector<HostOp> ops;
+  child.host.visit({0, kUserTop}, [&](const pmap::HostPiece& piece) {
+    if (piece.kind != pmap::HostPiece::Kind::Layer) return;
+    HostOp op;
+    op.piece = piece;
+    ops.push_back(std::move(op));
+  });
+  for (auto& op : plan(child, {0, kUserTop}, Urgency::Lazy)) ops.push_back(std::move(op));
+  return ops;
+}
+
+void cancel(Space& parent) {
+  const std::lock_guard lock(parent.mutex);
+  parent.fork_child.reset();
+  parent.fork_done.notify_all();
+}
+
+struct CloneRequest {
+  bool is_clone;
+  std::uint64_t flags, stack, parent_tid, child_tid, tls;
+};
+
+CloneRequest request_of(const Call& call) {
+  if (call.notification.data.nr == SYS_fork) return {false, SIGCHLD, 0, 0, 0, 0};
+  return {true, call.argument(0), call.argument(1), call.argument(2), call.argument(3), call.argument(4)};
+}
+
+bool writable_word(Space& space, VirtAddr address) {
+  const vm::Vma* v = space.map.find(address);
+  return v != nullptr && v->writable() && v->range.contains(address + 3);
+}
+
+stub::Registers to_stub(const user_regs_struct& r) {
+  return {r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10,    r.r9, r.r8,
+          r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rsp, r.eflags, r.rip};
+}
+
+// Fills the parent's slot and the child's boot slot and sends the stopped thread on its way.
+Result<void> redirect(Space& parent, Space& child, unsigned index, const CloneRequest& request, Stop& stop) {
+  user_regs_struct registers = PAGEFOLD_TRY(stop.registers());
+  const std::uint64_t mask = PAGEFOLD_TRY(stop.signal_mask());
+  const Stop::RseqArea rseq = stop.rseq();
+
+  stub::Slot slot{};
+  slot.registers = to_stub(registers);
+  slot.signal_mask = mask;
+  slot.clone_number = SYS_clone;
+  slot.clone_arguments[0] = request.flags & ~std::uint64_t{CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID};
+  slot.clone_arguments[2] = request.parent_tid;
+  slot.clone_arguments[4] = request.tls;
+  slot.rseq = rseq.address;
+  slot.rseq_size = rseq.size;
+  slot.rseq_signature = rseq.signature;
+  slot.index = index;
+
+  stub::Slot boot = slot;
+  boot.registers.rax = 0;
+  if (request.stack != 0) boot.registers.rsp = request.stack;
+  {
+    const std::lock_guard lock(parent.mutex);
+    if ((request.flags & CLONE_CHILD_SETTID) != 0 && writable_word(parent, request.child_tid)) boot.child_tid_write = request.child_tid;
+    if ((request.flags & CLONE_CHILD_CLEARTID) != 0) boot.child_tid_clear = request.child_tid;
+  }
+  parent.area->slots[index] = slot;
+  child.area->boot = boot;
+  child.area->want_agent = 1;
+
+  registers.rip = stub::kForkEntry;
+  registers.r12 = stub::kAreaBase + offsetof(stub::Area, slots) + index * sizeof(stub::Slot);
+  registers.orig_rax = ~0ULL;
+  PAGEFOLD_CHECK(stop.set_signal_mask(kAllSignals));
+  return stop.set_registers(registers);
+}
+
+}  // namespace
+
+void on_clone(const Call& call) {
+  const CloneRequest request = request_of(call);
+  if ((request.flags & CLONE_VM) != 0) return call.proceed();
+  Space& parent = call.space();
+  SpaceRef child;
+  unsigned index = 0;
+  {
+    std::unique_lock lock(parent.mutex);
+    parent.wait_for_fork(lock);
+    if (parent.state != Space::State::Running) return call.fail(EAGAIN);
+    auto made = snapshot(parent);
+    if (!made) {
+      stats().note("fork: " + made.error().message());
+      return call.fail(made.error().code == EMFILE ? EAGAIN : ENOMEM);
+    }
+    child = std::move(*made);
+    parent.fork_child = child;
+    index = parent.next_slot++ % stub::kSlots;
+    account(parent);
+  }
+  call.supervisor.about_to_wait();
+  bool released = false;
+  auto stop = Stop::on_return(static_cast<pid_t>(call.notification.pid), [&] {
+    call.reply(0);
+    released = true;
+  });
+  if (!stop) {
+    cancel(parent);
+    if (!released) call.fail(EAGAIN);
+    return;
+  }
+  if (const auto done = redirect(parent, *child, index, request, *stop); !done) {
+    cancel(parent);
+    stats().note("fork: " + done.error().message());
+    ::kill(call.task.group, SIGKILL);
+  }
+}
+
+void on_forked(const Call& call) {
+  const SpaceRef parent = call.supervisor.space_by_token(call.argument(1));
+  if (!parent) return call.fail(ENOSYS);
+  const auto pid = static_cast<pid_t>(call.notification.pid);
+  SpaceRef child;
+  {
+    const std::lock_guard lock(parent->mutex);
+    child = std::exchange(parent->fork_child, nullptr);
+    parent->fork_done.notify_all();
+    if (!child) return call.fail(ENOSYS);
+  }
+  child->pid = pid;
+  child->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!child->pidfd) return call.fail(errno);
+  child->boot_ops = child_operations(*child);
+  call.supervisor.add_space(child, pid);
+  const Listener& listener = call.supervisor.listener();
+  const auto store = listener.add_fd(call.notification.id, child->store->fd());
+  const auto device = listener.add_fd(call.notification.id, call.supervisor.fault_device());
+  if (!store || !device) return call.fail(EMFILE);
+  call.reply(*store | std::int64_t{*store} << stub::kPackBits | std::int64_t{*device} << (2 * stub::kPackBits));
+}
+
+void on_fork_failed(const Call& call) {
+  cancel(call.space());
+  call.reply(0);
+}
+
+void on_agent_next(const Call& call) {
+  const SpaceRef space = call.supervisor.space_by_token(call.argument(0));
+  if (!space) return call.fail(ENOSYS);
+  space->agent.arrived(static_cast<pid_t>(call.notification.pid), call.notification.id);
+}
+
+void on_thread_exit(const Call& call) {
+  call.supervisor.forget_thread(static_cast<pid_t>(call.notification.pid));
+  call.proceed();
+}
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,143 @@
+#include "kernel/guest_memory.h"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "cache/file_object.h"
+#include "frame/shared_object.h"
+#include "kernel/fault.h"
+
+namespace pagefold::kernel {
+namespace {
+
+using cache::FileObject;
+using PageBuffer = std::array<std::byte, kPageSize>;
+
+// A file page that must be read first, with Space::mutex released.
+struct ColdPage {
+  std::shared_ptr<FileObject> file;
+  PageIndex page = 0;
+};
+
+// Host-mapped memory is ordinary memory of the host; reading it cannot come back to us.
+Result<void> copy_host(const Space& space, VirtAddr address, void* local, Bytes length, bool write) {
+  iovec here{local, length}, there{reinterpret_cast<void*>(address), length};
+  const ssize_t n = write ? ::process_vm_writev(space.pid, &here, 1, &there, 1, 0) : ::process_vm_readv(space.pid, &here, 1, &there, 1, 0);
+  return n == static_cast<ssize_t>(length) ? Result<void>{} : fail(EFAULT);
+}
+
+// The contents of the page of a layered mapping that lies at `page_address`. Family lock held.
+Result<void> layered_page(const Space& space, const vm::Vma& v, VirtAddr page_address, void* to, ColdPage& cold) {
+  const PageIndex page = v.layer_page(page_address);
+  const vm::Layer& layer = *space.layer;
+  if (layer.present().test(page) || layer.inherited().test(page) || !v.object) return layer.fetch(page, to);
+  const auto file = std::dynamic_pointer_cast<FileObject>(v.object);
+  const PageIndex source = page_of(v.object_offset(page_address));
+  if (!file || source >= file->pages()) return fail(EFAULT);
+  auto copied = file->copy_page(source, to, FileObject::Patience::NoWait);
+  if (!copied && copied.error().code == EAGAIN) cold = {file, source};
+  return copied;
+}
+
+// One piece that lies within one page. Space::mutex held.
+Result<void> read_piece(Space& space, VirtAddr address, void* to, Bytes length, ColdPage& cold) {
+  const vm::Vma* v = space.map.find(address);
+  if (v == nullptr || v->prot == vm::kNone) return fail(EFAULT);
+  if (v->host()) return copy_host(space, address, to, length, false);
+  const VirtAddr page = page_down(address);
+  PageBuffer contents;
+  if (!v->object || v->layered) {
+    const std::lock_guard family(space.layer->mutex());
+    PAGEFOLD_CHECK(layered_page(space, *v, page, contents.data(), cold));
+  } else if (const auto file = std::dynamic_pointer_cast<FileObject>(v->object)) {
+    const PageIndex source = page_of(v->object_offset(page));
+    if (source >= file->pages()) return fail(EFAULT);
+    auto copied = file->copy_page(source, contents.data(), FileObject::Patience::NoWait);
+    if (!copied && copied.error().code == EAGAIN) cold = {file, source};
+    PAGEFOLD_CHECK(std::move(copied));
+  } else {
+    const auto* shared = dynamic_cast<const frame::SharedObject*>(v->object.get());
+    if (shared == nullptr) return fail(EFAULT);
+    PAGEFOLD_CHECK(shared->store().read(v->object_offset(page), contents.data(), kPageSize));
+  }
+  std::memcpy(to, contents.data() + (address - page), length);
+  return {};
+}
+
+Result<void> write_piece(Space& space, VirtAddr address, const void* from, Bytes length, ColdPage& cold) {
+  vm::Vma* v = space.map.find(address);
+  if (v == nullptr || !v->writable()) return fail(EFAULT);
+  if (v->host()) return copy_host(space, address, const_cast<void*>(from), length, true);
+  if (auto* shared = dynamic_cast<frame::SharedObject*>(v->object.get()); shared != nullptr && v->shared) {
+    const std::lock_guard lock(shared->mutex);
+    if (shared->resident.set(page_of(v->object_offset(address)))) stats().frames(kPageSize);
+    return shared->store().write(v->object_offset(address), from, length);
+  }
+  if (v->object && !v->layered) return fail(EFAULT);
+  const std::lock_guard family(space.layer->mutex());
+  const PageIndex page = v->layer_page(address);
+  PAGEFOLD_TRY(space.layer->push(page));
+  if (!space.layer->present().test(page)) {
+    PageBuffer contents;
+    PAGEFOLD_CHECK(layered_page(space, *v, page_down(address), contents.data(), cold));
+    PAGEFOLD_CHECK(space.store->write(bytes_of(page), contents.data(), kPageSize));
+    space.layer->note_filled(page, false);
+  }
+  return space.store->write(v->layer_offset(address), from, length);
+}
+
+// Runs piece over [address, address + length) page by page, reading cold file pages with the lock released.
+template <class Piece>
+Result<void> each_piece(Space& space, VirtAddr address, Bytes length, Piece&& piece) {
+  for (Bytes done = 0; done < length;) {
+    const VirtAddr at = address + done;
+    const Bytes n = std::min(length - done, kPageSize - (at & kPageMask));
+    ColdPage cold;
+    Result<void> result;
+    {
+      const std::lock_guard lock(space.mutex);
+      result = piece(at, done, n, cold);
+      account(space);
+    }
+    if (!result && cold.file) {
+      PAGEFOLD_TRY(cold.file->ensure(cold.page, cold.page + 1, FileObject::Patience::Wait));
+      continue;
+    }
+    PAGEFOLD_CHECK(std::move(result));
+    done += n;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> read_guest(Space& space, VirtAddr address, void* to, Bytes length) {
+  return each_piece(space, address, length, [&](VirtAddr at, Bytes done, Bytes n, ColdPage& cold) {
+    return read_piece(space, at, static_cast<std::byte*>(to) + done, n, cold);
+  });
+}
+
+Result<void> write_guest(Space& space, VirtAddr address, const void* from, Bytes length) {
+  return each_piece(space, address, length, [&](VirtAddr at, Bytes done, Bytes n, ColdPage& cold) {
+    return write_piece(space, at, static_cast<const std::byte*>(from) + done, n, cold);
+  });
+}
+
+Result<std::string> read_guest_string(Space& space, VirtAddr address, Bytes most) {
+  std::string text;
+  std::array<char, 256> part;
+  while (text.size() < most) {
+    const VirtAddr at = address + text.size();
+    const Bytes n = std::min<Bytes>(part.size(), kPageSize - (at & kPageMask));
+    PAGEFOLD_CHECK(read_guest(space, at, part.data(), n));
+    const auto* end = static_cast<const char*>(std::memchr(part.data(), 0, n));
+    if (end != nullptr) return text.append(part.data(), static_cast<std::size_t>(end - part.data()));
+    text.append(part.data(), n);
+  }
+  return fail(ENAMETOOLONG);
+}
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,32 @@
+// What the host's /proc says of a process: read by the supervisor, for processes that are stopped or waiting.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/page.h"
+
+namespace pagefold::kernel {
+
+struct HostMapping {
+  VirtRange range;
+  bool read = false, write = false, execute = false, shared = false;
+  Bytes offset = 0;
+  ino_t inode = 0;
+  std::string name;
+};
+
+// /proc/PID/maps, without [vsyscall].
+Result<std::vector<HostMapping>> host_mappings(pid_t pid);
+// The whole of a small file of /proc.
+Result<std::string> read_host_file(const std::string& path);
+// The value of a field of /proc/PID/status ("Tgid:"), white space trimmed.
+std::optional<std::string> host_status_field(pid_t tid, const char* field);
+// Field n (from 1, as in proc(5)) of /proc/PID/stat.
+std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n);
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,198 @@
+// What can be told of living guests: views of their address spaces, taken from the model under its locks.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "cache/file_object.h"
+#include "frame/shared_object.h"
+#include "kernel/host_proc.h"
+#include "kernel/supervisor.h"
+
+namespace pagefold::kernel {
+namespace {
+
+using view::MappingView;
+using view::PageRun;
+using view::PageState;
+
+// How many spaces have mapped each page of an object: the sets of all spaces that have any.
+using Mappers = std::vector<vm::PageSet>;
+
+std::string display_name(const vm::Vma& v) {
+  switch (v.tag) {
+    case vm::Tag::Heap: return "[heap]";
+    case vm::Tag::Stack: return "[stack]";
+    default: return v.object ? v.object->name() : std::string();
+  }
+}
+
+void add_run(std::vector<PageRun>& runs, VirtAddr start, PageIndex count, PageState state) {
+  if (count == 0) return;
+  if (!runs.empty() && runs.back().state == state)
+    runs.back().count += count;
+  else
+    runs.push_back({start, count, state});
+}
+
+PageState layer_state(const vm::Layer& layer, PageIndex page) {
+  if (layer.speculative().test(page)) return PageState::Speculative;
+  if (layer.present().test(page)) return PageState::Private;
+  return layer.inherited().test(page) ? PageState::Inherited : PageState::Absent;
+}
+
+void describe_layer(const Space& space, const vm::Vma& v, MappingView& out, bool with_pages) {
+  const std::lock_guard family(space.layer->mutex());
+  const vm::Layer& layer = *space.layer;
+  const PageIndex first = page_of(v.layer), last = first + v.range.pages();
+  const Bytes resident = bytes_of(layer.present().count_range(first, last));
+  out.pages.resident = out.pages.proportional = out.pages.private_dirty = out.pages.anonymous = resident;
+  out.pages.speculative = bytes_of(layer.speculative().count_range(first, last));
+  if (!with_pages) return;
+  for (PageIndex page = first; page < last;) {
+    const PageState state = layer_state(layer, page);
+    PageIndex end = page + 1;
+    if (state == PageState::Absent) end = std::min(layer.present().next(page, last), layer.inherited().next(page, last));
+    else while (end < last && layer_state(layer, end) == state) ++end;
+    add_run(out.runs, v.range.start + bytes_of(page - first), end - page, state);
+    page = end;
+  }
+}
+
+void describe_object(const Space& space, const vm::Vma& v, const Mappers& mappers, MappingView& out, bool with_pages) {
+  const auto it = space.mapped_pages.find(v.object.get());
+  const vm::PageSet none;
+  const vm::PageSet& mapped = it == space.mapped_pages.end() ? none : it->second;
+  const bool file = v.object->kind() == vm::Object::Kind::File;
+  const PageIndex first = page_of(v.offset), last = first + v.range.pages();
+  for (PageIndex page = mapped.next(first, last); page < last; page = mapped.next(page + 1, last)) {
+    const auto sharers = static_cast<Bytes>(std::count_if(mappers.begin(), mappers.end(), [&](const auto& m) { return m.test(page); }));
+    out.pages.resident += kPageSize;
+    out.pages.proportional += kPageSize / std::max<Bytes>(1, sharers);
+    Bytes& kind = file ? (sharers > 1 ? out.pages.shared_clean : out.pages.private_clean)
+                       : (sharers > 1 ? out.pages.shared_dirty : out.pages.private_dirty);
+    kind += kPageSize;
+  }
+  if (!with_pages) return;
+  for (PageIndex page = first; page < last;) {
+    const bool here = mapped.test(page);
+    const PageIndex end = here ? mapped.next_gap(page, last) : mapped.next(page, last);
+    const PageState state = !here ? PageState::Absent : file ? PageState::Clean : PageState::Shared;
+    add_run(out.runs, v.range.start + bytes_of(page - first), end - page, state);
+    page = end;
+  }
+}
+
+// Host-mapped memory is the host's business, but its share is known: smaps of the host says it for the very range.
+void describe_host(const vm::Vma& v, MappingView& out, bool with_pages) {
+  out.host_mapped = v.tag != vm::Tag::Special;
+  if (v.tag == vm::Tag::Stack) {
+    out.pages.resident = out.pages.proportional = out.pages.private_dirty = out.pages.anonymous = v.range.size();
+  }
+  if (with_pages) add_run(out.runs, v.range.start, v.range.pages(), PageState::Host);
+}
+
+MappingView describe(const Space& space, const vm::Vma& v, const std::map<const vm::Object*, Mappers>& mappers, bool with_pages) {
+  MappingView out;
+  out.range = v.range;
+  out.read = (v.prot & vm::kRead) != 0;
+  out.write = v.writable();
+  out.execute = (v.prot & vm::kExec) != 0;
+  out.shared = v.shared;
+  out.may_write = (v.may & vm::kWrite) != 0;
+  out.name = display_name(v);
+  if (v.object) {
+    out.offset = v.tag == vm::Tag::Stack ? 0 : v.offset;
+    out.device = v.object->device();
+    out.inode = v.object->inode();
+    out.file = v.object->inode() != 0;
+  }
+  out.grows_down = v.grows_down || v.tag == vm::Tag::Stack;
+  out.locked = v.locked;
+  out.dont_fork = v.dont_fork;
+  out.wipe_on_fork = v.wipe_on_fork;
+  out.dont_dump = v.dont_dump;
+  out.no_reserve = v.no_reserve;
+  if (v.host()) {
+    describe_host(v, out, with_pages);
+  } else if (v.object && !v.layered) {
+    const auto it = mappers.find(v.object.get());
+    describe_object(space, v, it == mappers.end() ? Mappers{} : it->second, out, with_pages);
+  } else {
+    describe_layer(space, v, out, with_pages);
+  }
+  if (v.locked) out.pages.locked = out.pages.proportional;
+  return out;
+}
+
+std::vector<std::string> split_arguments(const std::string& text) {
+  std::vector<std::string> arguments;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\0', at), text.size());
+    arguments.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return arguments;
+}
+
+void identify(pid_t pid, view::ProcessView& out) {
+  out.pid = pid;
+  out.parent = std::stoi(host_status_field(pid, "PPid:").value_or("0"));
+  out.uid = static_cast<uid_t>(std::stoul(host_status_field(pid, "Uid:").value_or("0")));
+  out.threads = static_cast<unsigned>(std::stoul(host_status_field(pid, "Threads:").value_or("1")));
+  if (auto comm = read_host_file(fmt::format("/proc/{}/comm", pid))) out.comm = comm->substr(0, comm->find('\n'));
+  if (const auto line = read_host_file(fmt::format("/proc/{}/cmdline", pid))) out.arguments = split_arguments(*line);
+}
+
+}  // namespace
+
+std::vector<view::ProcessView> Supervisor::processes() {
+  std::vector<pid_t> pids;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [tid, task] : tasks_)
+      if (task.space && task.group == tid) pids.push_back(tid);
+  }
+  std::sort(pids.begin(), pids.end());
+  std::vector<view::ProcessView> all;
+  for (const pid_t pid : pids) {
+    auto one = process(pid, view::WithPages::No);
+    if (one) all.push_back(std::move(*one));
+  }
+  return all;
+}
+
+Result<view::ProcessView> Supervisor::process(pid_t pid, view::WithPages with_pages) {
+  SpaceRef space;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = tasks_.find(pid);
+    if (it == tasks_.end() || !it->second.space) return fail(ESRCH, fmt::format("process {}", pid));
+    space = it->second.space;
+  }
+  std::map<const vm::Object*, Mappers> mappers;
+  for (const SpaceRef& other : spaces()) {
+    const std::lock_guard lock(other->mutex);
+    for (const auto& [object, pages] : other->mapped_pages) mappers[object].push_back(pages);
+  }
+  view::ProcessView out;
+  identify(pid, out);
+  const std::lock_guard lock(space->mutex);
+  out.exe = space->program;
+  out.heap = {space->brk_start, space->brk};
+  out.peak_virtual = space->map.peak_mapped();
+  out.major_faults = space->major_faults;
+  out.minor_faults = space->minor_faults;
+  Bytes resident = 0;
+  for (const auto& [start, v] : space->map.all()) {
+    out.mappings.push_back(describe(*space, v, mappers, with_pages == view::WithPages::Yes));
+    resident += out.mappings.back().pages.resident;
+    if (v.tag == vm::Tag::Stack) out.stack_size += v.range.size();
+  }
+  space->peak_resident = std::max(space->peak_resident, resident);
+  out.peak_resident = space->peak_resident;
+  return out;
+}
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,152 @@
+// One run from beginning to end: watcher, first guest, supervisor, summary.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+
+#include "kernel/filter.h"
+#include "kernel/run.h"
+#include "kernel/supervisor.h"
+#include "kernel/watcher.h"
+
+namespace pagefold::kernel {
+namespace {
+
+struct Pipe {
+  UniqueFd read, write;
+  static Result<Pipe> create() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("pipe");
+    return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  }
+};
+
+// What the first guest's process tells before it becomes the program: its listener, later an errno if there is no program.
+struct Hello {
+  int listener;
+  int error;
+};
+
+struct SavedSignals {
+  sigset_t mask;
+};
+
+[[noreturn]] void become_guest(const RunOptions& options, const std::vector<sock_filter>& filter, const Watcher& watcher,
+                               const Pipe& tell, const Pipe& go, const SavedSignals& saved) {
+  if (!watcher.join()) ::_exit(kExitFailed);
+  const int listener = install_filter(filter);
+  Hello hello{listener, listener < 0 ? errno : 0};
+  (void)!::write(tell.write.get(), &hello, sizeof hello);
+  char byte = 0;
+  if (listener < 0 || ::read(go.read.get(), &byte, 1) != 1) ::_exit(kExitFailed);
+  ::close(listener);
+  ::signal(SIGINT, SIG_DFL);
+  ::signal(SIGQUIT, SIG_DFL);
+  ::signal(SIGTERM, SIG_DFL);
+  ::signal(SIGPIPE, SIG_DFL);
+  ::sigprocmask(SIG_SETMASK, &saved.mask, nullptr);
+  std::vector<char*> arguments;
+  for (const std::string& argument : options.command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  ::execvp(arguments[0], arguments.data());
+  hello.error = errno;
+  (void)!::write(tell.write.get(), &hello, sizeof hello);
+  ::_exit(hello.error == ENOENT ? kExitNotFound : kExitNotExecutable);
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+std::uint64_t nanoseconds(const timeval& t) {
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_usec) * 1000;
+}
+
+pid_t g_root = 0;
+
+// A request to end goes to the program, which decides; keyboard signals reach it by themselves.
+void forward(int signal) {
+  if (g_root > 0) ::kill(g_root, signal);
+}
+
+}  // namespace
+
+Result<report::RunSummary> run(const RunOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  SavedSignals saved{};
+  ::sigprocmask(SIG_SETMASK, nullptr, &saved.mask);
+  rlimit descriptors{};
+  ::getrlimit(RLIMIT_NOFILE, &descriptors);
+
+  Watcher watcher;
+  if (const auto watching = watcher.start(); !watching)
+    stats().note("guests may outlive a killed supervisor: " + watching.error().message());
+  const Pipe tell = PAGEFOLD_TRY(Pipe::create()), go = PAGEFOLD_TRY(Pipe::create());
+  const auto filter = make_filter();
+
+  ::fflush(nullptr);
+  const pid_t root = ::fork();
+  if (root < 0) return fail_errno("fork");
+  if (root == 0) become_guest(options, filter, watcher, tell, go, saved);
+  g_root = root;
+  raise_descriptor_limit();
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGQUIT, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGTERM, forward);
+  ::signal(SIGHUP, forward);
+
+  Hello hello{};
+  if (::read(tell.read.get(), &hello, sizeof hello) != sizeof hello || hello.listener < 0) {
+    ::waitpid(root, nullptr, 0);
+    watcher.finish();
+    return fail(hello.error != 0 ? hello.error : EIO, "install the system-call filter");
+  }
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, root, 0)));
+  UniqueFd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), hello.listener, 0)));
+  Result<void> ready;
+  if (!listener) ready = fail_errno("take the listener over");
+  report::RunSummary summary;
+  {
+    Supervisor supervisor(options);
+    if (ready) ready = supervisor.prepare();
+    if (ready) ready = supervisor.start(Listener(std::move(listener)), root);
+    if (!ready) {
+      ::kill(root, SIGKILL);
+      ::waitpid(root, nullptr, 0);
+      watcher.finish();
+      return tl::unexpected(ready.error());
+    }
+    (void)!::write(go.write.get(), "g", 1);
+    summary.exit_code = exit_code(supervisor.wait());
+    supervisor.fill_summary(summary);
+    supervisor.stop();
+  }
+  watcher.finish();
+
+  ::fcntl(tell.read.get(), F_SETFL, O_NONBLOCK);
+  if (::read(tell.read.get(), &hello, sizeof hello) == sizeof hello) return fail(hello.error, options.command[0]);
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  summary.command = options.command;
+  summary.wall_ns = static_cast<std::uint64_t>((std::chrono::steady_clock::now() - started).count());
+  summary.supervisor_cpu_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+  summary.peak_supervisor = static_cast<Bytes>(usage.ru_maxrss) * 1024;
+  return summary;
+}
+
+}  // namespace pagefold::kernel

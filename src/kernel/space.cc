@@ -1,0 +1,75 @@
+#include "kernel/space.h"
+
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "kernel/host_sync.h"
+
+namespace pagefold::kernel {
+
+Result<AreaView> AreaView::map(const frame::Store& store) {
+  void* at = ::mmap(nullptr, stub::kAreaSize, PROT_READ | PROT_WRITE, MAP_SHARED, store.fd(), stub::kAreaOffset);
+  if (at == MAP_FAILED) return fail_errno("map a guest's shared area");
+  AreaView view;
+  view.area_ = static_cast<stub::Area*>(at);
+  return view;
+}
+
+AreaView::~AreaView() {
+  if (area_ != nullptr) ::munmap(area_, stub::kAreaSize);
+}
+
+Space::Space() = default;
+Space::~Space() = default;
+
+Result<SpaceRef> Space::create(pid_t pid) {
+  auto space = std::make_shared<Space>();
+  space->pid = pid;
+  space->store = PAGEFOLD_TRY(frame::Store::create("pagefold-private", stub::kStoreSize));
+  space->layer = std::make_shared<vm::Layer>(space->store);
+  space->area = PAGEFOLD_TRY(AreaView::map(*space->store));
+  if (::getrandom(&space->token, sizeof space->token, 0) != sizeof space->token) return fail_errno("getrandom");
+  space->area->token = space->token;
+  return space;
+}
+
+bool Space::in_background(VirtRange r) const {
+  return std::any_of(background.begin(), background.end(), [r](VirtRange b) { return b.contains(r); });
+}
+
+bool Space::is_lent(VirtRange r) const {
+  return std::any_of(lent.begin(), lent.end(), [r](VirtRange l) { return l.overlaps(r); });
+}
+
+Bytes Space::choose_layer(VirtRange r) {
+  if (!is_lent(r)) return r.start;
+  const Bytes spare = next_spare_layer;
+  next_spare_layer += r.size();
+  return spare;
+}
+
+void Space::reclaim_layer(const vm::Vma& v) {
+  if (v.layer == v.range.start) return;
+  const VirtRange used{v.layer, v.layer + v.range.size()};
+  std::vector<VirtRange> kept;
+  for (const VirtRange l : lent) {
+    if (!l.overlaps(used)) {
+      kept.push_back(l);
+      continue;
+    }
+    if (l.start < used.start) kept.push_back({l.start, used.start});
+    if (used.end < l.end) kept.push_back({used.end, l.end});
+  }
+  lent = std::move(kept);
+}
+
+void Space::check_invariants() const {
+  map.check_invariants();
+  host.check_invariants();
+  const std::lock_guard lock(layer->mutex());
+  layer->check_invariants();
+}
+
+}  // namespace pagefold::kernel

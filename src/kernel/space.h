@@ -1,0 +1,109 @@
+// Everything Pagefold knows of one guest address space: the model (map, layer), what the host has of it (host, uffd), and
+// the way to act inside it (area, agent). Processes made by vfork share their parent's Space until they exec.
+//
+// Lock order, outermost first: Space::mutex; Layer::mutex() of its family; FileObject and FileCache; Agent's own. The
+// supervisor's table lock is never held together with any of them. Faults and calls of one space exclude each other by
+// Space::mutex; it is held while the agent works (some 15 us), but never while a file is read from a disk.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "frame/store.h"
+#include "kernel/agent.h"
+#include "pmap/host_map.h"
+#include "pmap/uffd.h"
+#include "stub/protocol.h"
+#include "vm/address_space.h"
+#include "vm/layer.h"
+
+namespace pagefold::kernel {
+
+// The supervisor's own mapping of a guest's shared area. What it reads there a guest may have written.
+class AreaView {
+ public:
+  AreaView() = default;
+  static Result<AreaView> map(const frame::Store& store);
+  AreaView(AreaView&& other) noexcept : area_(std::exchange(other.area_, nullptr)) {}
+  AreaView& operator=(AreaView&& other) noexcept {
+    std::swap(area_, other.area_);
+    return *this;
+  }
+  ~AreaView();
+  stub::Area* operator->() const { return area_; }
+  stub::Area& operator*() const { return *area_; }
+
+ private:
+  stub::Area* area_ = nullptr;
+};
+
+struct HostOp;
+
+struct Space {
+  Space();
+  ~Space();
+  enum class State { Booting, Running, Dead };
+
+  // A fresh space with an empty store, area and layer.
+  static Result<std::shared_ptr<Space>> create(pid_t pid);
+
+  std::mutex mutex;  // protects all below but the constant members and what says otherwise
+  pid_t pid = 0;           // thread-group leader
+  UniqueFd pidfd;          // constant once running
+  std::uint64_t token = 0;  // constant
+  State state = State::Booting;
+
+  vm::AddressSpace map;
+  pmap::HostMap host;
+  pmap::Uffd uffd;
+  std::shared_ptr<frame::Store> store;
+  std::shared_ptr<vm::Layer> layer;
+  AreaView area;
+  Agent agent;
+
+  // Areas that the host always maps to the layer, so that mappings there come and go without host operations.
+  std::vector<VirtRange> background;
+  // Parts of the layer used by mappings that were moved away from their own addresses.
+  std::vector<VirtRange> lent;
+  Bytes next_spare_layer = kUserTop + kPageSize;  // where layer ranges for such addresses come from
+
+  VirtAddr brk_start = 0, brk = 0;
+  VirtAddr stack_top = 0;   // highest address of the stack
+  bool lock_future = false;  // mlockall(MCL_FUTURE)
+  // Booting: what the new process still has to do on the host, and how far it is.
+  std::vector<HostOp> boot_ops;
+  std::size_t boot_at = 0;
+
+  // A fork in flight, from the snapshot until the child has its own memory: no mapping may change meanwhile.
+  std::shared_ptr<Space> fork_child;
+  std::condition_variable fork_done;
+  unsigned next_slot = 0;
+
+  // Pages of files and shared memory that this space's page tables have been given.
+  std::map<const vm::Object*, vm::PageSet> mapped_pages;
+  std::uint64_t major_faults = 0, minor_faults = 0;
+  Bytes peak_resident = 0;  // as last seen by an observer
+
+  std::string program;  // path of the executable
+  Bytes accounted = 0;  // resident bytes last reported to the frame accounting
+
+  [[nodiscard]] bool in_background(VirtRange r) const;
+  [[nodiscard]] bool is_lent(VirtRange layer_range) const;
+  // The layer range for a new private mapping at r: r itself, unless it is lent.
+  Bytes choose_layer(VirtRange r);
+  // After unmapping v: returns its layer range if it was lent.
+  void reclaim_layer(const vm::Vma& v);
+  void wait_for_fork(std::unique_lock<std::mutex>& lock) {
+    fork_done.wait(lock, [this] { return !fork_child || state == State::Dead; });
+  }
+  void check_invariants() const;
+};
+
+using SpaceRef = std::shared_ptr<Space>;
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,359 @@
+#include "kernel/supervisor.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "kernel/call.h"
+#include "kernel/fault.h"
+#include "kernel/host_proc.h"
+#include "kernel/syscall_table.h"
+#include "stub/blob.h"
+
+namespace pagefold::kernel {
+namespace {
+
+constexpr int kReceivers = 3;       // workers that should be waiting for calls
+constexpr int kMostWorkers = 64;
+constexpr unsigned kMostPoolThreads = 64;
+
+}  // namespace
+
+Stats& stats() {
+  static Stats instance;
+  return instance;
+}
+
+Supervisor::Supervisor(const RunOptions& options)
+    : options_(options), files_([this](const std::shared_ptr<cache::FileObject>& file) { give_to_host(file); }) {}
+
+Supervisor::~Supervisor() { stop(); }
+
+Result<void> Supervisor::prepare() {
+  auto stub = PAGEFOLD_TRY(frame::Store::create("pagefold-stub", stub::kTextSize));
+  PAGEFOLD_CHECK(stub->write(0, stub::kBlob, stub::kBlobSize));
+  stub_ = PAGEFOLD_TRY(stub->open_read_only());
+  fault_device_.reset(::open("/dev/userfaultfd", O_RDWR | O_CLOEXEC));
+  if (!fault_device_) return fail_errno("open /dev/userfaultfd");
+  exits_.reset(::epoll_create1(EPOLL_CLOEXEC));
+  if (!exits_) return fail_errno("epoll");
+  files_.start();
+  return {};
+}
+
+Result<void> Supervisor::start(Listener listener, pid_t root) {
+  listener_ = std::move(listener);
+  root_ = root;
+  const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < std::min(processors, 8U); ++i) {
+    pagers_.emplace_back(::epoll_create1(EPOLL_CLOEXEC));
+    if (!pagers_.back()) return fail_errno("epoll");
+  }
+  const std::lock_guard lock(threads_mutex_);
+  for (const UniqueFd& pager : pagers_) threads_.emplace_back([this, epoll = pager.get()] { page(epoll); });
+  for (int i = 0; i < kReceivers; ++i) {
+    ++workers_;
+    threads_.emplace_back([this] { work(); });
+  }
+  return {};
+}
+
+// ---- workers
+
+void Supervisor::spawn_worker() {
+  const std::lock_guard lock(threads_mutex_);
+  if (stopping_ || workers_ >= kMostWorkers) return;
+  ++workers_;
+  threads_.emplace_back([this] { work(); });
+}
+
+void Supervisor::about_to_wait() {
+  if (receiving_ == 0) spawn_worker();
+}
+
+void Supervisor::work() {
+  while (!stopping_) {
+    pollfd ready{listener_.fd(), POLLIN, 0};
+    ++receiving_;
+    const auto call = listener_.receive();
+    --receiving_;
+    if (!call) {
+      if (call.error().code != EINTR && call.error().code != ENOENT) break;
+      // ENOENT also when no guest is left to notify: then the descriptor hangs up.
+      if (::poll(&ready, 1, 0) == 1 && (ready.revents & POLLHUP) != 0) break;
+      continue;
+    }
+    serve(*call);
+  }
+  --workers_;
+}
+
+void Supervisor::serve(const seccomp_notif& notification) {
+  stats().system_calls.fetch_add(1, std::memory_order_relaxed);
+  const auto number = static_cast<std::uint32_t>(notification.data.nr);
+  const Handler handler = find_handler(number);
+  if (handler == nullptr) return listener_.fail(notification.id, ENOSYS);
+  Call call{*this, notification, {}};
+  // Calls that name their space themselves, because their thread is new or no guest's.
+  if (number == stub::kForked || number == stub::kAgentNext) return handler(call);
+  auto who = task(static_cast<pid_t>(notification.pid));
+  if (!who || (!who->space && number != SYS_execve && number != SYS_execveat)) {
+    // A process of the run that has not exec'ed yet: its memory is still the host's.
+    if (who || notification.pid == 0) return listener_.proceed(notification.id);
+    if (number < stub::kCallFirst) return listener_.fail(notification.id, EAGAIN);
+    return listener_.fail(notification.id, ENOSYS);
+  }
+  call.task = std::move(*who);
+  handler(call);
+}
+
+// ---- faults
+
+Result<void> Supervisor::watch_faults(const SpaceRef& space) {
+  {
+    const std::lock_guard lock(mutex_);
+    by_uffd_[space->uffd.fd()] = space;
+  }
+  const UniqueFd& pager = pagers_[next_pager_++ % pagers_.size()];
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = space->uffd.fd();
+  if (::epoll_ctl(pager.get(), EPOLL_CTL_ADD, space->uffd.fd(), &event) != 0) return fail_errno("watch faults");
+  return {};
+}
+
+void Supervisor::page(int epoll) {
+  std::array<epoll_event, 16> events;
+  while (!stopping_) {
+    const int n = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), 100);
+    for (int i = 0; i < n; ++i) {
+      SpaceRef space;
+      {
+        const std::lock_guard lock(mutex_);
+        const auto it = by_uffd_.find(events[static_cast<std::size_t>(i)].data.fd);
+        if (it == by_uffd_.end()) continue;
+        space = it->second;
+      }
+      const auto messages = space->uffd.read();
+      if (!messages) continue;
+      for (const uffd_msg& message : *messages) {
+        if (message.event != UFFD_EVENT_PAGEFAULT) {
+          ++stats().lost_events;
+          continue;
+        }
+        const Fault fault = decode(message);
+        if (serve_fault(*this, *space, fault, Patience::NoWait) == Served::Later)
+          defer([this, space, fault] { serve_fault(*this, *space, fault, Patience::Wait); });
+      }
+    }
+  }
+}
+
+void Supervisor::defer(std::function<void()> work) {
+  const std::lock_guard lock(pool_mutex_);
+  pool_queue_.push_back(std::move(work));
+  if (pool_idle_ < pool_queue_.size() && pool_size_ < kMostPoolThreads) {
+    ++pool_size_;
+    const std::lock_guard threads(threads_mutex_);
+    threads_.emplace_back([this] { pool_work(); });
+  }
+  pool_wake_.notify_one();
+}
+
+void Supervisor::pool_work() {
+  std::unique_lock lock(pool_mutex_);
+  for (;;) {
+    ++pool_idle_;
+    pool_wake_.wait(lock, [this] { return stopping_ || !pool_queue_.empty(); });
+    --pool_idle_;
+    if (pool_queue_.empty()) return;
+    auto work = std::move(pool_queue_.front());
+    pool_queue_.pop_front();
+    lock.unlock();
+    work();
+    lock.lock();
+  }
+}
+
+// ---- who is who
+
+std::optional<Task> Supervisor::task(pid_t tid) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = tasks_.find(tid);
+    if (it != tasks_.end()) return it->second;
+  }
+  if (tid == 0) return std::nullopt;
+  if (tid == root_) return Task{tid, tid, nullptr};
+  const auto group_text = host_status_field(tid, "Tgid:");
+  const auto parent_text = host_status_field(tid, "PPid:");
+  if (!group_text || !parent_text) return std::nullopt;
+  const pid_t group = std::stoi(*group_text), parent = std::stoi(*parent_text);
+  const std::lock_guard lock(mutex_);
+  Task found{tid, group, nullptr};
+  if (const auto it = tasks_.find(group); it != tasks_.end()) {
+    found.space = it->second.space;
+  } else if (const auto above = tasks_.find(parent); above != tasks_.end() && group == tid) {
+    // A new process that has not been through fork's redirection: vfork or CLONE_VM, it lives in its parent's memory.
+    found.space = above->second.space;
+    watch_exit(tid);
+  } else {
+    return std::nullopt;
+  }
+  tasks_[tid] = found;
+  return found;
+}
+
+void Supervisor::watch_exit(pid_t pid) {
+  if (pidfds_.contains(pid)) return;
+  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!fd) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = pid;
+  ::epoll_ctl(exits_.get(), EPOLL_CTL_ADD, fd.get(), &event);
+  pidfds_[pid] = std::move(fd);
+  ++stats().processes;
+}
+
+void Supervisor::add_space(const SpaceRef& space, pid_t tid) {
+  const std::lock_guard lock(mutex_);
+  tasks_[tid] = Task{tid, tid, space};
+  tokens_[space->token] = space;
+  watch_exit(tid);
+}
+
+void Supervisor::leave_space(pid_t group) {
+  std::vector<SpaceRef> left;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = tasks_.begin(); it != tasks_.end();) {
+      if (it->second.group != group) {
+        ++it;
+        continue;
+      }
+      if (it->second.space) left.push_back(it->second.space);
+      it = tasks_.erase(it);
+    }
+  }
+  for (const SpaceRef& space : left) destroy_if_empty(space);
+}
+
+void Supervisor::forget_thread(pid_t tid) {
+  const std::lock_guard lock(mutex_);
+  const auto it = tasks_.find(tid);
+  if (it != tasks_.end() && it->second.group != tid) tasks_.erase(it);
+}
+
+SpaceRef Supervisor::space_by_token(std::uint64_t token) {
+  const std::lock_guard lock(mutex_);
+  const auto it = tokens_.find(token);
+  return it == tokens_.end() ? nullptr : it->second.lock();
+}
+
+void Supervisor::destroy_if_empty(const SpaceRef& space) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [tid, task] : tasks_)
+      if (task.space == space) return;
+    by_uffd_.erase(space->uffd.fd());
+    tokens_.erase(space->token);
+  }
+  space->agent.gone();
+  const std::lock_guard lock(space->mutex);
+  if (space->state == Space::State::Dead) return;
+  space->state = Space::State::Dead;
+  space->fork_child.reset();
+  space->fork_done.notify_all();
+  if (const pid_t agent = space->agent.pid(); agent > 0) ::kill(agent, SIGKILL);
+  stats().frames(-static_cast<std::int64_t>(space->accounted));
+  space->accounted = 0;
+  space->map.clear();
+  space->uffd = {};
+  const std::lock_guard family(space->layer->mutex());
+  space->layer->retire();
+}
+
+void Supervisor::kill_space(const Space& space) {
+  if (space.pidfd) ::syscall(SYS_pidfd_send_signal, space.pidfd.get(), SIGKILL, nullptr, 0);
+}
+
+void Supervisor::program_started(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto it = std::find_if(programs_.begin(), programs_.end(), [&](const auto& p) { return p.first == path; });
+  if (it == programs_.end())
+    programs_.emplace_back(path, 1);
+  else
+    ++it->second;
+}
+
+std::vector<SpaceRef> Supervisor::spaces() {
+  std::vector<SpaceRef> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [tid, task] : tasks_)
+    if (task.space && std::find(all.begin(), all.end(), task.space) == all.end()) all.push_back(task.space);
+  return all;
+}
+
+// ---- the end
+
+void Supervisor::process_ended(pid_t pid) {
+  {
+    const std::lock_guard lock(mutex_);
+    pidfds_.erase(pid);
+  }
+  leave_space(pid);
+}
+
+// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER).
+void Supervisor::reap() {
+  for (;;) {
+    int status = 0;
+    const pid_t pid = ::waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG);
+    if (pid <= 0) return;
+    if (pid == root_) {
+      root_status_ = status;
+      root_ended_ = true;
+    }
+  }
+}
+
+int Supervisor::wait() {
+  {
+    const std::lock_guard lock(mutex_);
+    watch_exit(root_);
+  }
+  std::array<epoll_event, 32> events;
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (root_ended_ && pidfds_.empty()) return root_status_;
+    }
+    const int n = ::epoll_wait(exits_.get(), events.data(), static_cast<int>(events.size()), 200);
+    for (int i = 0; i < n; ++i) process_ended(events[static_cast<std::size_t>(i)].data.fd);
+    reap();
+  }
+}
+
+void Supervisor::stop() {
+  if (stopping_.exchange(true)) return;
+  for (const SpaceRef& space : spaces()) space->agent.gone();
+  pool_wake_.notify_all();
+  std::vector<std::thread> threads;
+  {
+    const std::lock_guard lock(threads_mutex_);
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
+  files_.stop();
+}
+
+void Supervisor::give_to_host(const std::shared_ptr<cache::FileObject>&) {}
+
+}  // namespace pagefold::kernel

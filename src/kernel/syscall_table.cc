@@ -1,0 +1,67 @@
+#include "kernel/syscall_table.h"
+
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "kernel/calls.h"
+
+namespace pagefold::kernel {
+namespace {
+
+using When = SyscallRow::When;
+
+constexpr std::uint32_t kMapShadowStack = 453;  // Linux 6.6
+
+constexpr SyscallRow kTable[] = {
+    {SYS_mmap, on_mmap},
+    {SYS_munmap, on_munmap},
+    {SYS_mprotect, on_mprotect},
+    {SYS_pkey_mprotect, on_mprotect},
+    {SYS_brk, on_brk},
+    {SYS_mremap, on_mremap},
+    {SYS_madvise, on_madvise},
+    {SYS_msync, on_msync},
+    {SYS_mincore, on_mincore},
+    {SYS_mlock, on_mlock},
+    {SYS_mlock2, on_mlock2},
+    {SYS_munlock, on_munlock},
+    {SYS_mlockall, on_mlockall},
+    {SYS_munlockall, on_munlockall},
+    {SYS_execve, on_execve},
+    {SYS_execveat, on_execve},
+    {SYS_clone, on_clone, When::NotThread},
+    {SYS_fork, on_clone},
+    {SYS_clone3, nullptr, When::Always, ENOSYS},  // its arguments are in memory; libc falls back to clone
+    {SYS_exit, on_thread_exit},
+    {SYS_open, on_open},
+    {SYS_openat, on_openat},
+    {SYS_ptrace, on_refuse},
+    {SYS_seccomp, on_refuse, When::FilterOp},
+    {SYS_prctl, on_refuse, When::FilterOrMm},
+    {SYS_io_uring_setup, on_refuse},
+    {SYS_userfaultfd, on_refuse},
+    {SYS_remap_file_pages, on_refuse},
+    {SYS_pkey_alloc, on_refuse},
+    {SYS_shmat, on_refuse},
+    {kMapShadowStack, nullptr, When::Always, ENOSYS},
+    {stub::kHello, on_hello},
+    {stub::kForked, on_forked},
+    {stub::kUffd, on_uffd},
+    {stub::kReady, on_ready},
+    {stub::kForkFailed, on_fork_failed},
+    {stub::kAgentNext, on_agent_next},
+};
+
+}  // namespace
+
+std::span<const SyscallRow> syscall_table() { return kTable; }
+
+Handler find_handler(std::uint32_t number) {
+  const auto* row = std::find_if(std::begin(kTable), std::end(kTable), [number](const SyscallRow& r) { return r.number == number; });
+  return row == std::end(kTable) ? nullptr : row->handler;
+}
+
+}  // namespace pagefold::kernel

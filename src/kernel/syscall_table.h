@@ -1,0 +1,29 @@
+// Which system calls come to the supervisor, under which condition, and who handles them: one row a call. The seccomp filter
+// is made from this table; calls that are not in it run natively, at native speed.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernel/call.h"
+
+namespace pagefold::kernel {
+
+using Handler = void (*)(const Call&);
+
+struct SyscallRow {
+  std::uint32_t number;
+  Handler handler;  // null: answered by the filter itself with `error`
+  enum class When : std::uint8_t {
+    Always,
+    NotThread,   // argument 0 lacks CLONE_THREAD
+    FilterOrMm,  // argument 0 is PR_SET_SECCOMP or PR_SET_MM
+    FilterOp,    // argument 0 sets a filter
+  } when = When::Always;
+  int error = 0;
+};
+
+std::span<const SyscallRow> syscall_table();
+Handler find_handler(std::uint32_t number);
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,55 @@
+// The host's page tables of one guest, worked through its userfaultfd (ioctl_userfaultfd(2)): a thin, typed wrapper.
+// EAGAIN (the address space is changing) is retried, EEXIST (the page is there already) is skipped, ESRCH (the guest is
+// gone) and ENOENT (the range is no longer mapped) end an operation quietly: the fault that asked for it is moot.
+#pragma once
+
+#include <linux/userfaultfd.h>
+
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/page.h"
+
+namespace pagefold::pmap {
+
+class Uffd {
+ public:
+  enum class Guard : bool { No, Yes };  // map write-protected
+  enum class Wake : bool { No, Yes };
+
+  Uffd() = default;
+  // Takes a fresh userfaultfd descriptor, makes it non-blocking and does the API handshake.
+  static Result<Uffd> adopt(UniqueFd fd);
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] explicit operator bool() const { return static_cast<bool>(fd_); }
+
+  // Private memory reports missing pages and stores to write-protected ones; memory with other mappers (minor) also pages
+  // that have a frame but are not mapped here.
+  Result<void> register_private(VirtRange r) const;
+  Result<void> register_shared(VirtRange r) const;
+
+  // Maps cleared frames. Returns the number of bytes installed (pages already there are not counted).
+  Result<Bytes> zero(VirtRange r, Wake wake) const;
+  // Maps frames filled with the bytes at from.
+  Result<Bytes> copy(VirtRange r, const void* from, Guard guard, Wake wake) const;
+  // Maps the frames that the store already holds.
+  Result<Bytes> map_present(VirtRange r, Wake wake) const;
+  Result<void> write_protect(VirtRange r) const;
+  Result<void> allow_writes(VirtRange r) const;
+  // Accesses to r raise SIGBUS from now on (Linux 6.6); false when the kernel cannot.
+  [[nodiscard]] bool poison(VirtRange r) const;
+  void wake(VirtRange r) const;
+
+  // Reads pending messages without blocking; empty when there are none.
+  Result<std::vector<uffd_msg>> read() const;
+
+ private:
+  explicit Uffd(UniqueFd fd) : fd_(std::move(fd)) {}
+  Result<void> register_range(VirtRange r, std::uint64_t mode) const;
+
+  UniqueFd fd_;
+};
+
+}  // namespace pagefold::pmap

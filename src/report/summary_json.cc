@@ -1,0 +1,68 @@
+// The story of a run for programs. Keys are stable within a schema_version; times are nanoseconds, sizes bytes.
+#include <nlohmann/json.hpp>
+
+#include "report/summary.h"
+
+namespace pagefold::report {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json faults_to_json(const RunSummary& summary) {
+  ordered_json faults;
+  for (std::size_t cause = 0; cause < kFaultCauses; ++cause) {
+    const FaultLine& line = summary.faults[cause];
+    faults[std::string(kFaultCauseKey[cause])] = {
+        {"count", line.count}, {"time_ns", line.time_ns}, {"bytes", line.bytes}};
+  }
+  return faults;
+}
+
+ordered_json objects_to_json(const RunSummary& summary) {
+  ordered_json objects = ordered_json::array();
+  for (const ObjectLine& object : summary.objects) {
+    objects.push_back({{"name", object.name},
+                       {"mapped_bytes", object.mapped},
+                       {"resident_bytes", object.resident},
+                       {"private_bytes", object.private_bytes}});
+  }
+  return objects;
+}
+
+ordered_json programs_to_json(const RunSummary& summary) {
+  ordered_json programs = ordered_json::array();
+  for (const ProgramLine& program : summary.programs) {
+    programs.push_back({{"path", program.path}, {"executions", program.executions}});
+  }
+  return programs;
+}
+
+}  // namespace
+
+std::string to_json(const RunSummary& summary) {
+  const ordered_json json = {
+      {"schema_version", kSchemaVersion},
+      {"command", summary.command},
+      {"exit_code", summary.exit_code},
+      {"programs", programs_to_json(summary)},
+      {"processes", summary.processes},
+      {"wall_ns", summary.wall_ns},
+      {"supervisor_cpu_ns", summary.supervisor_cpu_ns},
+      {"faults", faults_to_json(summary)},
+      {"memory",
+       {{"peak_resident_bytes", summary.peak_resident},
+        {"peak_speculative_bytes", summary.peak_speculative},
+        {"peak_supervisor_bytes", summary.peak_supervisor}}},
+      {"objects", objects_to_json(summary)},
+      {"system_calls", summary.system_calls},
+      {"host_operations", summary.host_operations},
+      {"files_host_mapped", summary.files_host_mapped},
+      {"lost_events", summary.lost_events},
+      {"notes", summary.notes},
+  };
+  constexpr int kIndent = 2;
+  // Arguments and paths may be any bytes: what is not UTF-8 is replaced, as JSON must be UTF-8.
+  return json.dump(kIndent, ' ', false, ordered_json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace pagefold::report

@@ -1,0 +1,35 @@
+// The lecture, live: chapters in order, each telling its claims and judging them by running guests under Pagefold.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tour/lesson.h"
+
+namespace pagefold::tour {
+
+// All chapters, in the order of the lecture.
+const std::vector<Chapter>& chapters();
+
+// "first touch", "first-touch" and "First Touch" are one; null when there is none of that name.
+const Chapter* find_chapter(std::string_view name);
+
+// Chapters by the words typed (a chapter's name may come as one word or as several); none typed: all of them.
+// ENOENT: names the word that is no chapter.
+Result<std::vector<const Chapter*>> choose(const std::vector<std::string>& words);
+
+// Tells the chapters and prints the sum at the end.
+Tally tell(const std::vector<const Chapter*>& chosen, const Bench& bench, Output& output);
+
+// One line a chapter: name, title, claims.
+std::string list_of(const std::vector<Chapter>& chapters);
+
+void tell_maps(Lesson& lesson);
+void tell_first_touch(Lesson& lesson);
+void tell_permissions(Lesson& lesson);
+void tell_zeros(Lesson& lesson);
+void tell_mmap(Lesson& lesson);
+void tell_one_libc(Lesson& lesson);
+
+}  // namespace pagefold::tour

@@ -1,0 +1,156 @@
+#include "vm/layer.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+
+namespace pagefold::vm {
+namespace {
+
+using PageBuffer = std::array<std::byte, kPageSize>;
+
+// The last page index plus one: an upper bound for "all pages".
+constexpr PageIndex kEnd = ~PageIndex{0} >> kPageShift;
+
+}  // namespace
+
+Layer::Layer(std::shared_ptr<FrameSource> frames) : frames_(std::move(frames)), family_(std::make_shared<Family>()) {}
+
+Layer::~Layer() {
+  std::shared_ptr<Layer> source;
+  const std::shared_ptr<Family> family = family_;
+  {
+    const std::lock_guard lock(family->mutex);
+    assert(heirs_.empty());
+    if (source_) std::erase(source_->heirs_, this);
+    source = std::move(source_);
+  }
+}
+
+std::shared_ptr<Layer> Layer::fork(const std::shared_ptr<Layer>& source, std::shared_ptr<FrameSource> frames) {
+  source->absorb_retired_source();
+  auto heir = std::make_shared<Layer>(std::move(frames));
+  heir->family_ = source->family_;
+  heir->source_ = source;
+  heir->inherited_ = source->inherited_;
+  source->present_.for_each_run(0, kEnd, [&](PageIndex first, PageIndex last) { heir->inherited_.set_range(first, last); });
+  source->heirs_.push_back(heir.get());
+  return heir;
+}
+
+bool Layer::has_heirs(PageIndex page) const {
+  return std::any_of(heirs_.begin(), heirs_.end(), [page](const Layer* heir) { return heir->inherited_.test(page); });
+}
+
+const Layer* Layer::holder(PageIndex page) const {
+  const Layer* layer = this;
+  while (layer != nullptr && !layer->present_.test(page))
+    layer = layer->inherited_.test(page) ? layer->source_.get() : nullptr;
+  return layer;
+}
+
+Result<void> Layer::fetch(PageIndex page, void* to) const {
+  const Layer* from = holder(page);
+  if (from != nullptr) return from->frames_->read(bytes_of(page), to, kPageSize);
+  std::memset(to, 0, kPageSize);
+  return {};
+}
+
+Result<PageIndex> Layer::push(PageIndex page) {
+  if (!has_heirs(page)) return 0;
+  PageBuffer contents;
+  PAGEFOLD_CHECK(fetch(page, contents.data()));
+  return push_copy(page, contents.data());
+}
+
+Result<PageIndex> Layer::push_copy(PageIndex page, const void* contents) {
+  PageIndex copies = 0;
+  for (Layer* heir : heirs_) {
+    if (!heir->inherited_.test(page)) continue;
+    // The heir's page is mapped on touch without write protection, so its own heirs are served now.
+    copies += PAGEFOLD_TRY(heir->push_copy(page, contents));
+    PAGEFOLD_CHECK(heir->frames_->write(bytes_of(page), contents, kPageSize));
+    heir->inherited_.clear(page);
+    heir->present_.set(page);
+    ++copies;
+  }
+  return copies;
+}
+
+void Layer::note_filled(PageIndex page, bool speculative) {
+  present_.set(page);
+  inherited_.clear(page);
+  if (speculative) speculative_.set(page);
+}
+
+void Layer::guard(PageIndex first, PageIndex last) {
+  present_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { guarded_.set_range(from, to); });
+}
+
+Result<void> Layer::discard(PageIndex first, PageIndex last) {
+  if (!heirs_.empty()) {
+    for (const PageSet* set : {&present_, &inherited_})
+      for (PageIndex page = set->next(first, last); page < last; page = set->next(page + 1, last))
+        PAGEFOLD_CHECK(push(page));
+  }
+  const PageIndex low = present_.next(first, last);
+  if (low < last) PAGEFOLD_CHECK(frames_->release(bytes_of(low), bytes_of(last - low)));
+  present_.clear_range(first, last);
+  inherited_.clear_range(first, last);
+  guarded_.clear_range(first, last);
+  speculative_.clear_range(first, last);
+  return {};
+}
+
+void Layer::retire() {
+  retired_ = true;
+  if (heirs_.empty()) return;
+  for (PageIndex page = present_.next(0, kEnd); page < kEnd; page = present_.next(page + 1, kEnd)) {
+    if (has_heirs(page)) continue;
+    (void)frames_->release(bytes_of(page), kPageSize);
+    present_.clear(page);
+    guarded_.clear(page);
+    speculative_.clear(page);
+  }
+}
+
+// A chain of processes in which each forks and ends (shells, daemons) would grow a chain of layers without bound: a retired
+// source whose only heir is this layer hands its pages over.
+void Layer::absorb_retired_source() {
+  while (source_ && source_->retired_ && source_->heirs_.size() == 1) {
+    const std::shared_ptr<Layer> old = source_;
+    PageBuffer contents;
+    for (PageIndex page = inherited_.next(0, kEnd); page < kEnd; page = inherited_.next(page + 1, kEnd)) {
+      if (!old->present_.test(page)) continue;
+      if (!old->frames_->read(bytes_of(page), contents.data(), kPageSize)) return;
+      if (!frames_->write(bytes_of(page), contents.data(), kPageSize)) return;
+      inherited_.clear(page);
+      present_.set(page);
+      // The host may map it from now on without an event, so heirs of this layer must not depend on it.
+      if (!push_copy(page, contents.data())) return;
+    }
+    old->heirs_.clear();
+    source_ = old->source_;
+    if (source_) std::replace(source_->heirs_.begin(), source_->heirs_.end(), old.get(), this);
+    old->source_.reset();
+  }
+}
+
+void Layer::check_invariants() const {
+  for (const PageSet* set : {&present_, &inherited_, &guarded_, &speculative_}) set->check_invariants();
+  const auto within = [](const PageSet& part, const PageSet& whole) {
+    bool is = true;
+    part.for_each_run(0, kEnd, [&](PageIndex a, PageIndex b) { is = is && whole.next_gap(a, b) == b; });
+    return is;
+  };
+  assert(within(guarded_, present_));
+  assert(within(speculative_, present_));
+  present_.for_each_run(0, kEnd, [&]([[maybe_unused]] PageIndex a, [[maybe_unused]] PageIndex b) { assert(!inherited_.any(a, b)); });
+  assert(inherited_.empty() || source_ != nullptr);
+  for (PageIndex page = inherited_.next(0, kEnd); page < kEnd; page = inherited_.next(page + 1, kEnd))
+    assert(holder(page) != nullptr);
+  (void)within;
+}
+
+}  // namespace pagefold::vm

@@ -1,0 +1,95 @@
+// The command as its user meets it: help, versions, errors of usage and their exit codes. No guest is run.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace pagefold::test {
+namespace {
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+TEST(Usage, EveryVerbHasHelpWithAnExample) {
+  for (const std::string verb : {"run", "ps", "maps", "smaps", "doctor", "tour"}) {
+    for (const char* flag : {"--help", "-h"}) {
+      const Outcome outcome = pagefold({verb, flag});
+      EXPECT_EQ(outcome.exit_code, 0) << verb;
+      EXPECT_TRUE(contains(outcome.out, "Usage: pagefold " + verb)) << outcome.out;
+      EXPECT_TRUE(contains(outcome.out, "Examples:\n  pagefold " + verb)) << outcome.out;
+      EXPECT_EQ(outcome.err, "");
+    }
+  }
+}
+
+TEST(Usage, TheHelpOfTheCommandNamesEveryVerb) {
+  const Outcome outcome = pagefold({"--help"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  for (const std::string verb : {"run", "ps", "maps", "smaps", "doctor", "tour", "version"}) {
+    EXPECT_TRUE(contains(outcome.out, "\n  " + verb + ' ')) << verb;
+  }
+}
+
+TEST(Usage, TheVersionIsToldInBothWays) {
+  const Outcome verb = pagefold({"version"});
+  const Outcome flag = pagefold({"--version"});
+  EXPECT_EQ(verb.exit_code, 0);
+  EXPECT_EQ(flag.exit_code, 0);
+  EXPECT_EQ(verb.out, flag.out);
+  EXPECT_EQ(verb.out, "pagefold " PAGEFOLD_VERSION "\n");
+}
+
+TEST(Usage, WithoutAVerbIsAnErrorWithHelp) {
+  const Outcome outcome = pagefold({});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_TRUE(contains(outcome.err, "Usage: pagefold"));
+}
+
+TEST(Usage, ErrorsOfTheOtherVerbsEndWith2) {
+  const std::vector<std::vector<std::string>> mistakes = {{"nosuchverb"},  {"--nosuchflag"}, {"ps", "--nosuchflag"},
+                                                          {"ps", "1"},     {"maps"},         {"maps", "x"},
+                                                          {"maps", "0"},   {"maps", "-1"},   {"maps", "1", "2"},
+                                                          {"smaps"},       {"smaps", "1x"},  {"smaps", "1", "--pages"},
+                                                          {"doctor", "x"}, {"version", "x"}, {"tour", "--nosuchflag"}};
+  for (const auto& words : mistakes) {
+    const Outcome outcome = pagefold(words);
+    EXPECT_EQ(outcome.exit_code, 2) << ::testing::PrintToString(words);
+    EXPECT_EQ(outcome.out, "") << ::testing::PrintToString(words);
+    EXPECT_TRUE(outcome.err.starts_with("pagefold: ")) << outcome.err;
+    EXPECT_TRUE(contains(outcome.err, "--help`")) << outcome.err;
+  }
+}
+
+TEST(Usage, AnUnknownVerbIsNamed) {
+  EXPECT_EQ(pagefold({"nosuchverb", "x"}).err, "pagefold: unknown verb `nosuchverb`\nTry `pagefold --help`.\n");
+}
+
+TEST(Usage, ErrorsOfRunEndWith125) {
+  const std::vector<std::vector<std::string>> mistakes = {{"run"},
+                                                          {"run", "--"},
+                                                          {"run", "-q"},
+                                                          {"run", "--json"},
+                                                          {"run", "--nosuchflag", "true"},
+                                                          {"run", "--fault-around", "0", "true"},
+                                                          {"run", "--fault-around=513", "true"},
+                                                          {"run", "--fault-around=x", "true"},
+                                                          {"run", "--fault-around=-1", "true"}};
+  for (const auto& words : mistakes) {
+    const Outcome outcome = pagefold(words);
+    EXPECT_EQ(outcome.exit_code, 125) << ::testing::PrintToString(words);
+    EXPECT_TRUE(outcome.err.starts_with("pagefold: ")) << outcome.err;
+    EXPECT_TRUE(contains(outcome.err, "Try `pagefold run --help`.")) << outcome.err;
+  }
+}
+
+TEST(Usage, AJsonFileThatCannotBeCreatedIsToldBeforeTheProgramRuns) {
+  const Outcome outcome = pagefold({"run", "--json", "/nosuchfolder/story.json", "echo", "ran"});
+  EXPECT_EQ(outcome.exit_code, 125);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "pagefold: cannot create /nosuchfolder/story.json: No such file or directory\n");
+}
+
+}  // namespace
+}  // namespace pagefold::test

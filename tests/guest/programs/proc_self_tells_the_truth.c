@@ -1,0 +1,111 @@
+// /proc/self speaks of the program: its file, name, arguments, ranges, and nothing of what carries it. Source: proc(5).
+#include <sys/prctl.h>
+
+#include "guest.h"
+
+static char text[1 << 20];
+
+static char* read_file(const char* name) {
+  size_t used = 0;
+  int fd = MUST(open(name, O_RDONLY));
+  for (ssize_t count; (count = MUST(read(fd, text + used, sizeof text - 1 - used))) > 0;) used += (size_t)count;
+  close(fd);
+  text[used] = 0;
+  return text;
+}
+
+static int occurrences(const char* what) {
+  int count = 0;
+  for (char* at = text; (at = strstr(at, what)); ++at) ++count;
+  return count;
+}
+
+// The number behind a label in the part of smaps that starts with the range of the given address.
+static long smaps_kib(const char* address, const char* label) {
+  char line[64];
+  snprintf(line, sizeof line, "%lx-", (unsigned long)address);
+  char* at = strstr(read_file("/proc/self/smaps"), line);
+  long value = -1;
+  if (at && (at = strstr(at, label))) sscanf(at + strlen(label), ": %ld", &value);
+  return value;
+}
+
+static void maps(const char* exe) {
+  read_file("/proc/self/maps");
+  CHECK(occurrences("[stack]") == 1);
+  CHECK(occurrences("[vdso]") == 1);
+  CHECK(occurrences("[heap]") == 1);
+  CHECK(occurrences("memfd") == 0 && occurrences("pagefold-stub") == 0 && occurrences("userfaultfd") == 0);
+  printf("%d ranges of the program\n", occurrences(exe));
+  printf("%d ranges of libc\n", occurrences("libc.so.6"));
+  printf("%d writable and executable, %d shared\n", occurrences(" rwx"), occurrences("s "));
+
+  // Ascending, disjoint, page-aligned.
+  unsigned long last = 0;
+  bool good = true;
+  for (char* line = strtok(text, "\n"); line; line = strtok(0, "\n")) {
+    unsigned long from, to;
+    good = good && sscanf(line, "%lx-%lx", &from, &to) == 2 && from >= last && to > from && (from | to) % PAGE == 0;
+    last = to;
+  }
+  CHECK(good);
+}
+
+static void smaps(void) {
+  char* area = map_anon(10 * PAGE);
+  memset(area + 2 * PAGE, 1, 3 * PAGE);
+  (void)*(volatile char*)(area + 7 * PAGE);
+  const char* labels[] = {"Size", "KernelPageSize", "Rss", "Private_Dirty", "Anonymous", "Swap", "Locked"};
+  for (int i = 0; i < 7; ++i) printf("anonymous %s %ld\n", labels[i], smaps_kib(area, labels[i]));
+  int fd = make_file_read_only("file", 4 * PAGE);
+  char* file = map_island(4 * PAGE, RW, MAP_PRIVATE, fd, 0);
+  file[0] = 'w';
+  printf("file Size %ld, Anonymous %ld\n", smaps_kib(file, "Size"), smaps_kib(file, "Anonymous"));
+  pid_t child = fork_child();
+  if (child == 0) {
+    area[2 * PAGE] = 2;
+    const char* shown[] = {"Rss", "Private_Dirty", "Shared_Dirty"};
+    for (int i = 0; i < 3; ++i) printf("child %s %ld\n", shown[i], smaps_kib(area, shown[i]));
+    leave(0);
+  }
+  show_end("child", child);
+}
+
+int main(int argc, char** argv) {
+  static char buffer[1 << 16];
+  setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+  static char* volatile block;  // the heap exists
+  block = malloc(1);
+  free(block);
+  char exe[4096] = "";
+  MUST(readlink("/proc/self/exe", exe, sizeof exe - 1));
+  printf("exe ends in %s, argc %d\n", strrchr(exe, '/'), argc);
+  CHECK(strcmp(exe, argv[0]) == 0);
+  printf("comm %s", read_file("/proc/self/comm"));
+  CHECK(strcmp(read_file("/proc/self/cmdline"), argv[0]) == 0);
+  CHECK(strncmp(read_file("/proc/self/environ"), "PATH=/", 6) == 0);
+  MUST(prctl(PR_SET_NAME, "renamed"));
+  printf("comm %s", read_file("/proc/self/comm"));
+  maps(exe);
+  smaps();
+  read_file("/proc/self/status");
+  CHECK(strncmp(text, "Name:\trenamed\n", 14) == 0);
+  CHECK(occurrences("VmPeak:") == 1 && occurrences("VmRSS:") == 1 && occurrences("TracerPid:\t0\n") == 1);
+  long size, resident, shared;
+  CHECK(sscanf(read_file("/proc/self/statm"), "%ld %ld %ld", &size, &resident, &shared) == 3);
+  CHECK(size > resident && resident >= shared && size < 10000);
+  char state;
+  int pid;
+  CHECK(sscanf(read_file("/proc/self/stat"), "%d (renamed) %c", &pid, &state) == 2 && pid == getpid() && state == 'R');
+
+  // The kernel counts resident pages per processor and may be off by some dozens.
+  // A large mapping shows in VmSize by its length, in VmRSS by what was touched.
+  long before, before_resident;
+  sscanf(read_file("/proc/self/statm"), "%ld %ld", &before, &before_resident);
+  char* large = MUST((char*)mmap(0, 64 * MIB, RW, ANON, -1, 0));
+  for (size_t page = 0; page < 2048; ++page) large[page * PAGE] = 1;
+  sscanf(read_file("/proc/self/statm"), "%ld %ld", &size, &resident);
+  CHECK(size - before == (long)(64 * MIB / PAGE));
+  CHECK(labs(resident - before_resident - 2048) <= 128);
+  return 0;
+}
