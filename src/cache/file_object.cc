@@ -30,6 +30,12 @@ FileObject::FileObject(UniqueFd file, const struct stat& status, std::string nam
       store_(std::move(store)),
       reader_(std::move(reader)) {}
 
+PageIndex FileObject::pages() const {
+  struct stat now {};
+  if (given_up_ && ::fstat(file_.get(), &now) == 0) return page_of(page_up(static_cast<Bytes>(now.st_size)));
+  return page_of(page_up(size()));
+}
+
 bool FileObject::matches(const struct stat& status) const {
   return status.st_size == status_.st_size && same_time(status.st_mtim, status_.st_mtim) &&
          same_time(status.st_ctim, status_.st_ctim);
@@ -100,7 +106,7 @@ Result<PageIndex> FileObject::ensure(PageIndex first, PageIndex last, Patience p
 }
 
 Result<void> FileObject::copy_page(PageIndex page, void* to, Patience patience) {
-  if (resident(page)) return store_->read(bytes_of(page), to, kPageSize);
+  if (!given_up_ && resident(page)) return store_->read(bytes_of(page), to, kPageSize);
   PAGEFOLD_TRY(read_file(bytes_of(page), to, kPageSize, patience));
   return {};
 }

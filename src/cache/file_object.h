@@ -28,7 +28,8 @@ class FileObject final : public vm::Object {
   FileObject(UniqueFd file, const struct stat& status, std::string name, std::shared_ptr<frame::Store> store, UniqueFd reader);
 
   [[nodiscard]] Bytes size() const { return static_cast<Bytes>(status_.st_size); }
-  [[nodiscard]] PageIndex pages() const { return page_of(page_up(size())); }
+  // As far as the file reaches, in pages; once the object is given up, as far as it reaches now.
+  [[nodiscard]] PageIndex pages() const;
   [[nodiscard]] int file() const { return file_.get(); }
   // Read-only descriptor of the store, to be mapped privately by guests.
   [[nodiscard]] int reader() const { return reader_.get(); }

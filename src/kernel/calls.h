@@ -32,6 +32,11 @@ void on_forked(const Call& call);
 void on_fork_failed(const Call& call);
 void on_agent_next(const Call& call);
 void on_thread_exit(const Call& call);
+// signals.cc
+void on_sigaction(const Call& call);
+// sysv.cc
+void on_shmat(const Call& call);
+void on_shmdt(const Call& call);
 // proc_calls.cc: /proc as the program should see it
 void on_open(const Call& call);
 void on_openat(const Call& call);

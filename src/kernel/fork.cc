@@ -63,6 +63,8 @@ Result<SpaceRef> snapshot(Space& parent) {
   child->brk = parent.brk;
   child->stack_top = parent.stack_top;
   child->program = parent.program;
+  child->real_handlers = parent.real_handlers;
+  for (std::size_t signal = 0; signal < stub::kSignals; ++signal) child->area->handlers[signal] = parent.real_handlers[signal];
   const std::lock_guard family(child->layer->mutex());
   for (const auto& [start, original] : parent.map.all()) {
     vm::Vma v = original;

@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <map>
+
+#include "cache/file_cache.h"
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
 #include "kernel/stats.h"
@@ -162,6 +165,30 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
     }
   }
   return count;
+}
+
+std::vector<HostOp> hand_over(Space& space) {
+  std::vector<vm::Vma> leaving;
+  for (const auto& [start, v] : space.map.all()) {
+    const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get());
+    if (file != nullptr && file->given_up() && !v.layered) leaving.push_back(v);
+  }
+  std::vector<HostOp> ops;
+  std::map<const vm::Object*, vm::ObjectRef> successors;
+  for (const vm::Vma& v : leaving) {
+    auto& successor = successors[v.object.get()];
+    if (!successor) successor = std::make_shared<cache::HostObject>(v.object->name(), v.object->device(), v.object->inode());
+    space.map.modify(v.range, [&](vm::Vma& piece) { piece.object = successor; });
+    HostOp op;
+    op.piece = {v.range, HostPiece::Kind::Host, v.prot, v.offset, nullptr};
+    op.fd = static_cast<const cache::FileObject&>(*v.object).file();
+    op.flags = v.shared ? MAP_SHARED : MAP_PRIVATE;
+    op.file_offset = v.offset;
+    op.keep_alive = v.object;
+    ops.push_back(std::move(op));
+    space.mapped_pages.erase(v.object.get());
+  }
+  return ops;
 }
 
 Result<void> register_piece(Space& space, const HostPiece& piece) {

@@ -23,6 +23,7 @@ struct HostOp {
   int fd = -1;            // Map of Kind::Host: the guest's descriptor
   int flags = 0;          // Map of Kind::Host: the guest's flags
   Bytes file_offset = 0;  // Map of Kind::Host
+  vm::ObjectRef keep_alive;  // owns fd until the operation is done
 };
 
 std::vector<HostOp> plan(const Space& space, VirtRange r, Urgency urgency);
@@ -34,6 +35,10 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
 // Notes operations as done in the host map; commit() also registers what was mapped for faults.
 void note(Space& space, const std::vector<HostOp>& ops);
 Result<void> commit(Space& space, const std::vector<HostOp>& ops);
+
+// A file of the space is about to be written by somebody (FileObject::given_up): the operations after which the host maps it
+// itself. The model is changed at once. Private pages that have been copied stay; others are read from the file when touched.
+std::vector<HostOp> hand_over(Space& space);
 
 // Faults in the piece come to the supervisor from now on.
 Result<void> register_piece(Space& space, const pmap::HostPiece& piece);

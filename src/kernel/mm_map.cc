@@ -135,6 +135,11 @@ Result<void> check_limits(const Space& space, const MapRequest& m) {
   return {};
 }
 
+std::vector<HostOp> hand_over_if_given_up(Space& space, const vm::ObjectRef& object) {
+  const auto* file = dynamic_cast<const cache::FileObject*>(object.get());
+  return file != nullptr && file->given_up() ? hand_over(space) : std::vector<HostOp>{};
+}
+
 Result<VirtAddr> map(const Call& call, MapRequest m) {
   if (!page_aligned(m.offset)) return fail(EINVAL);
   Backing backing;
@@ -182,6 +187,9 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
     v.layer = space.choose_layer(r);
     space.map.insert(std::move(v));
     PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), r, Urgency::Lazy));
+    // The file may have found a writer since it was looked up.
+    if (const auto ops = hand_over_if_given_up(space, backing.object); !ops.empty())
+      PAGEFOLD_CHECK(carry_out(space, call.supervisor.listener(), ops));
   }
   const bool fill = (m.flags & (MAP_POPULATE | MAP_LOCKED)) != 0 || space.lock_future;
   lock.unlock();

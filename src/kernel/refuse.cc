@@ -25,7 +25,6 @@ constexpr Refusal kRefusals[] = {
     {SYS_userfaultfd, ENOSYS, "userfaultfd was refused (ENOSYS): Pagefold's own pager is in charge"},
     {SYS_remap_file_pages, EINVAL, "remap_file_pages was refused (EINVAL)"},
     {SYS_pkey_alloc, ENOSPC, "memory protection keys were refused (ENOSPC)"},
-    {SYS_shmat, ENOSYS, "System V shared memory was refused (ENOSYS)"},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 // Space::mutex; it is held while the agent works (some 15 us), but never while a file is read from a disk.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -72,6 +73,10 @@ struct Space {
   std::vector<VirtRange> lent;
   Bytes next_spare_layer = kUserTop + kPageSize;  // where layer ranges for such addresses come from
 
+  // Booting: what bootstrap code overwrote in text that the host goes on mapping itself; restored before the start.
+  VirtAddr patched_at = 0;
+  std::vector<std::byte> patched_bytes;
+
   VirtAddr brk_start = 0, brk = 0;
   VirtAddr stack_top = 0;   // highest address of the stack
   bool lock_future = false;  // mlockall(MCL_FUTURE)
@@ -88,6 +93,9 @@ struct Space {
   std::map<const vm::Object*, vm::PageSet> mapped_pages;
   std::uint64_t major_faults = 0, minor_faults = 0;
   Bytes peak_resident = 0;  // as last seen by an observer
+
+  // Handlers that stand behind the stub's signal wrapper, by signal; 0: not wrapped.
+  std::array<std::uint64_t, stub::kSignals> real_handlers{};
 
   std::string program;  // path of the executable
   Bytes accounted = 0;  // resident bytes last reported to the frame accounting

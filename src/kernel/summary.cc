@@ -2,9 +2,41 @@
 
 #include <algorithm>
 
+#include "frame/shared_object.h"
 #include "kernel/supervisor.h"
 
 namespace pagefold::kernel {
+namespace {
+
+std::string object_name(const vm::Vma& v) {
+  if (v.tag == vm::Tag::Heap) return "[heap]";
+  if (v.tag == vm::Tag::Stack) return "[stack]";
+  if (v.anonymous()) return "[anonymous]";
+  return v.object->kind() == vm::Object::Kind::Shared ? "[shared memory]" : v.object->name();
+}
+
+}  // namespace
+
+
+void Supervisor::count_objects(const Space& space) {
+  std::map<std::string, report::ObjectLine> here;
+  const std::lock_guard family(space.layer->mutex());
+  for (const auto& [start, v] : space.map.all()) {
+    report::ObjectLine& line = here[object_name(v)];
+    line.mapped += v.range.size();
+    if (v.layered) line.private_bytes += bytes_of(space.layer->present().count_range(page_of(v.layer), page_of(v.layer + v.range.size())));
+    if (const auto* shared = dynamic_cast<const frame::SharedObject*>(v.object.get())) line.resident += shared->store().resident();
+  }
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, line] : here) {
+    report::ObjectLine& total = objects_[name];
+    total.name = name;
+    total.mapped = std::max(total.mapped, line.mapped);
+    total.private_bytes = std::max(total.private_bytes, line.private_bytes);
+    // Files are counted once, in the page cache; private memory is where its frames are.
+    if (name.starts_with('[')) total.resident = std::max(total.resident, std::max(line.resident, line.private_bytes));
+  }
+}
 
 void Supervisor::fill_summary(report::RunSummary& summary) {
   const Stats& s = stats();
@@ -18,8 +50,14 @@ void Supervisor::fill_summary(report::RunSummary& summary) {
   summary.host_operations = s.host_operations;
   summary.files_host_mapped = files_.host_mapped();
   summary.lost_events = s.lost_events;
-  for (const auto& file : files_.objects())
-    summary.objects.push_back({file->name(), page_up(file->size()), bytes_of(file->resident_pages()), 0});
+  auto objects = objects_;
+  for (const auto& file : files_.objects()) {
+    report::ObjectLine& line = objects[file->name()];
+    line.name = file->name();
+    line.resident += bytes_of(file->resident_pages());
+  }
+  for (auto& [name, line] : objects)
+    if (line.mapped > 0) summary.objects.push_back(std::move(line));
   std::sort(summary.objects.begin(), summary.objects.end(), [](const auto& a, const auto& b) { return a.resident > b.resident; });
   for (const std::string& note : s.notes()) summary.notes.push_back(note);
 }

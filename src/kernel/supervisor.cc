@@ -13,6 +13,7 @@
 #include "kernel/call.h"
 #include "kernel/fault.h"
 #include "kernel/host_proc.h"
+#include "kernel/host_sync.h"
 #include "kernel/syscall_table.h"
 #include "stub/blob.h"
 
@@ -55,6 +56,11 @@ Result<void> Supervisor::start(Listener listener, pid_t root) {
     pagers_.emplace_back(::epoll_create1(EPOLL_CLOEXEC));
     if (!pagers_.back()) return fail_errno("epoll");
   }
+  auto control = view::ControlServer::start(*this);
+  if (control)
+    control_ = std::move(*control);
+  else
+    stats().note("pagefold ps and maps cannot see this run: " + control.error().message());
   const std::lock_guard lock(threads_mutex_);
   for (const UniqueFd& pager : pagers_) threads_.emplace_back([this, epoll = pager.get()] { page(epoll); });
   for (int i = 0; i < kReceivers; ++i) {
@@ -269,6 +275,7 @@ void Supervisor::destroy_if_empty(const SpaceRef& space) {
   const std::lock_guard lock(space->mutex);
   if (space->state == Space::State::Dead) return;
   space->state = Space::State::Dead;
+  count_objects(*space);
   space->fork_child.reset();
   space->fork_done.notify_all();
   if (const pid_t agent = space->agent.pid(); agent > 0) ::kill(agent, SIGKILL);
@@ -343,6 +350,7 @@ int Supervisor::wait() {
 
 void Supervisor::stop() {
   if (stopping_.exchange(true)) return;
+  if (control_) control_->stop();
   for (const SpaceRef& space : spaces()) space->agent.gone();
   pool_wake_.notify_all();
   std::vector<std::thread> threads;
@@ -354,6 +362,19 @@ void Supervisor::stop() {
   files_.stop();
 }
 
-void Supervisor::give_to_host(const std::shared_ptr<cache::FileObject>&) {}
+void Supervisor::give_to_host(const std::shared_ptr<cache::FileObject>& file) {
+  for (const SpaceRef& space : spaces()) {
+    std::unique_lock lock(space->mutex);
+    space->wait_for_fork(lock);
+    // A booting space looks for files that were given up before it starts to run.
+    if (space->state != Space::State::Running) continue;
+    const auto ops = hand_over(*space);
+    if (ops.empty()) continue;
+    if (const auto done = carry_out(*space, listener_, ops); !done && done.error().code != ESRCH) {
+      stats().note("hand " + file->name() + " to the host: " + done.error().message());
+      kill_space(*space);
+    }
+  }
+}
 
 }  // namespace pagefold::kernel

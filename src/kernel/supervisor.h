@@ -24,6 +24,7 @@
 #include "kernel/run.h"
 #include "kernel/space.h"
 #include "kernel/stats.h"
+#include "view/control_server.h"
 #include "view/introspector.h"
 
 namespace pagefold::kernel {
@@ -86,6 +87,8 @@ class Supervisor final : public view::Introspector {
   void reap();
   void process_ended(pid_t pid);
   void watch_exit(pid_t pid);  // mutex_ held
+  // Remembers what the space's mappings held, for the summary. Space::mutex held.
+  void count_objects(const Space& space);
   void destroy_if_empty(const SpaceRef& space);
   // Somebody is about to write the file: every mapping of it becomes the host's.
   void give_to_host(const std::shared_ptr<cache::FileObject>& file);
@@ -98,6 +101,7 @@ class Supervisor final : public view::Introspector {
   pid_t root_ = 0;
   int root_status_ = 0;
   bool root_ended_ = false;
+  std::unique_ptr<view::ControlServer> control_;
 
   std::mutex mutex_;  // the tables below; innermost, never held while another lock is taken
   std::unordered_map<pid_t, Task> tasks_;
@@ -105,6 +109,7 @@ class Supervisor final : public view::Introspector {
   std::map<int, SpaceRef> by_uffd_;
   std::map<pid_t, UniqueFd> pidfds_;
   std::vector<std::pair<std::string, std::uint64_t>> programs_;
+  std::map<std::string, report::ObjectLine> objects_;
 
   UniqueFd exits_;                // epoll: pidfds of guest processes
   std::vector<UniqueFd> pagers_;  // epoll: userfaultfds

@@ -36,6 +36,7 @@ constexpr SyscallRow kTable[] = {
     {SYS_fork, on_clone},
     {SYS_clone3, nullptr, When::Always, ENOSYS},  // its arguments are in memory; libc falls back to clone
     {SYS_exit, on_thread_exit},
+    {SYS_rt_sigaction, on_sigaction},
     {SYS_open, on_open},
     {SYS_openat, on_openat},
     {SYS_ptrace, on_refuse},
@@ -45,7 +46,8 @@ constexpr SyscallRow kTable[] = {
     {SYS_userfaultfd, on_refuse},
     {SYS_remap_file_pages, on_refuse},
     {SYS_pkey_alloc, on_refuse},
-    {SYS_shmat, on_refuse},
+    {SYS_shmat, on_shmat},
+    {SYS_shmdt, on_shmdt},
     {kMapShadowStack, nullptr, When::Always, ENOSYS},
     {stub::kHello, on_hello},
     {stub::kForked, on_forked},

@@ -205,6 +205,21 @@ class TakeOver {
   VirtAddr stack_ = 0, program_end_ = 0;
 };
 
+Result<void> peek(pid_t pid, VirtAddr address, std::vector<std::byte>& to) {
+  iovec here{to.data(), to.size()}, there{reinterpret_cast<void*>(address), to.size()};
+  if (::process_vm_readv(pid, &here, 1, &there, 1, 0) != static_cast<ssize_t>(to.size())) return fail_errno("read the entry point");
+  return {};
+}
+
+Result<void> restore_patch(const Space& space) {
+  if (space.patched_bytes.empty()) return {};
+  const UniqueFd memory(::open(fmt::format("/proc/{}/mem", space.pid).c_str(), O_RDWR | O_CLOEXEC));
+  const auto length = static_cast<ssize_t>(space.patched_bytes.size());
+  if (!memory || ::pwrite(memory.get(), space.patched_bytes.data(), space.patched_bytes.size(), static_cast<off_t>(space.patched_at)) != length)
+    return fail_errno("restore the entry point");
+  return {};
+}
+
 stub::Registers to_stub(const user_regs_struct& r) {
   return {r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10,    r.r9, r.r8,
           r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rsp, r.eflags, r.rip};
@@ -221,6 +236,11 @@ Result<void> take_over(const Call& call, Stop& stop, const user_regs_struct& reg
   boot.signal_mask = PAGEFOLD_TRY(stop.signal_mask());
   space->area->want_agent = 1;
   const auto code = bootstrap_code();
+  if (const vm::Vma* text = space->map.find(registers.rip); text != nullptr && text->host()) {
+    space->patched_at = registers.rip;
+    space->patched_bytes.resize(code.size());
+    PAGEFOLD_CHECK(peek(pid, registers.rip, space->patched_bytes));
+  }
   PAGEFOLD_CHECK(stop.poke(registers.rip, code.data(), code.size()));
   supervisor.add_space(space, pid);
   supervisor.program_started(space->program);
@@ -298,16 +318,22 @@ void on_ready(const Call& call) {
       return count ? call.reply(static_cast<std::int64_t>(*count)) : call.fail(count.error().code);
     }
     note(space, space.boot_ops);
-    Result<void> done;
+    Result<void> done = restore_patch(space);
     space.host.visit({0, kUserTop}, [&](const pmap::HostPiece& piece) {
       if (done) done = register_piece(space, piece);
     });
-    if (done) done = call.supervisor.watch_faults(call.task.space);
     if (!done) {
       stats().note("start of a guest: " + done.error().message());
       return call.fail(done.error().code);
     }
-    space.boot_ops.clear();
+    // A file given up while the process was booting: the host's turn, before the program sees it.
+    space.boot_ops = hand_over(space);
+    space.boot_at = 0;
+    if (!space.boot_ops.empty()) {
+      const auto count = stage(space, call.supervisor.listener(), call.notification.id, space.boot_ops, space.boot_at);
+      return count ? call.reply(static_cast<std::int64_t>(*count)) : call.fail(count.error().code);
+    }
+    if (const auto done = call.supervisor.watch_faults(call.task.space); !done) return call.fail(done.error().code);
     space.state = Space::State::Running;
 #ifdef PAGEFOLD_CHECKS
     space.check_invariants();

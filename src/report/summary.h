@@ -27,9 +27,9 @@ struct ProgramLine {
 
 struct ObjectLine {
   std::string name;        // path of a file, or "[heap]", "[stack]", "[anonymous]", "[shared memory]"
-  Bytes mapped = 0;        // largest total of its mappings at any time
-  Bytes resident = 0;      // peak frames that hold it, counted once however many guests map them
-  Bytes private_bytes = 0; // peak frames copied or filled for one guest alone
+  Bytes mapped = 0;        // total of its mappings in the guest that had most of it when it ended
+  Bytes resident = 0;      // frames that hold it: of a file, those of the page cache, once for all guests
+  Bytes private_bytes = 0; // frames copied or filled for that guest alone
 };
 
 struct RunSummary {

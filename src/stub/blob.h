@@ -9,5 +9,6 @@ namespace pagefold::stub {
 extern const unsigned char kBlob[];
 extern const std::size_t kBlobSize;
 extern const std::uint64_t kForkEntry;
+extern const std::uint64_t kSignalEntry;
 
 }  // namespace pagefold::stub

@@ -64,6 +64,12 @@ struct Slot {
 static_assert(offsetof(Slot, signal_mask) == 144);
 static_assert(sizeof(Slot) == 1024);
 
+// As the kernel has it on x86-64 (struct kernel_sigaction).
+struct SignalAction {
+  uint64_t handler, flags, restorer, mask;
+};
+
+inline constexpr unsigned kSignals = 65;
 inline constexpr unsigned kSlots = 32;
 inline constexpr unsigned kCommands = 256;
 
@@ -74,12 +80,18 @@ struct Area {
   uint64_t reserved[13];
   Slot boot;             // offset 128: where a new process starts
   Slot slots[kSlots];
+  uint64_t handlers[kSignals];  // the real handlers behind wrapped signals, by number
+  uint64_t padding;
+  uint8_t scratch[128];  // results of calls the agent makes
+  SignalAction action, old_action;
   Command commands[kCommands];
   uint8_t boot_stack[8192];
   uint8_t agent_stack[8192];
   uint8_t helper_stack[4096];
 };
 static_assert(offsetof(Area, boot) == 128);
+static_assert(offsetof(Area, handlers) == 128 + 1024 * (1 + kSlots));
+static_assert(offsetof(Area, boot_stack) % 16 == 0);
 static_assert(sizeof(Area) <= kAreaSize);
 
 }  // namespace pagefold::stub

@@ -5,6 +5,7 @@
 // System calls made from this page pass the filter, so nothing here may offer a guest that jumps into it more than calls on
 // itself: every descriptor it receives shows only the guest's own memory.
 #include "stub/protocol.h"
+#include "stub/restarted_calls.h"
 
 #include <asm/unistd.h>
 
@@ -137,6 +138,35 @@ stub_fork_entry:
   xor %ebp, %ebp
   call stub_fork
 
+# A signal whose handler lacks SA_RESTART. rdi, rsi, rdx are the handler's arguments, rdx the ucontext. When the kernel is
+# about to restart a call (rip stands on a syscall instruction just executed: rcx = rip + 2, r11 = flags), and that call is
+# not one of ours, the program sees EINTR instead.
+.globl stub_signal_entry
+stub_signal_entry:
+  mov 168(%rdx), %rax           # rip
+  lea 2(%rax), %rcx
+  cmp 152(%rdx), %rcx
+  jne 9f
+  mov 64(%rdx), %r8             # r11
+  xor 176(%rdx), %r8            # eflags; RF and TF do not count
+  test $0xfffffffffffefeff, %r8
+  jnz 9f
+  cmpw $0x050f, (%rax)
+  jne 9f
+  mov 144(%rdx), %rax           # the call's number again
+  cmp $512, %rax
+  jae 9f
+  lea stub_restarted(%rip), %r8
+  bt %rax, (%r8)
+  jc 9f
+  movq $-4, 144(%rdx)           # -EINTR
+  mov %rcx, 168(%rdx)
+9:mov %edi, %eax
+  mov stub_handlers(%rip), %rcx
+  mov (%rcx, %rax, 8), %r11
+  xor %eax, %eax
+  jmp *%r11
+
 .text
 .globl stub_fork_call
 stub_fork_call:
@@ -224,6 +254,18 @@ stub_resume:
 
 )");
 
+struct CallSet {
+  uint64_t words[kCallNumbers / 64];
+};
+
+constexpr CallSet restarted_set() {
+  CallSet set{};
+  for (const uint32_t number : kRestartedCalls) set.words[number / 64] |= uint64_t{1} << (number % 64);
+  return set;
+}
+
+extern "C" [[gnu::used]] const CallSet stub_restarted = restarted_set();
+extern "C" [[gnu::used]] const uint64_t stub_handlers = kAreaBase + offsetof(Area, handlers);
 extern "C" [[gnu::used]] const uint64_t stub_boot_stack =
     kAreaBase + offsetof(Area, boot_stack) + sizeof(Area::boot_stack);
 
