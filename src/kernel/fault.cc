@@ -17,6 +17,8 @@ namespace {
 constexpr PageIndex kPullBlock = 4;
 // Pages of a file mapped around a first touch, when they are cheap to have (as the kernel's own fault-around).
 constexpr PageIndex kFileBlock = 16;
+// The same when the pages are in frames already: mapping them costs little time and no memory.
+constexpr PageIndex kCachedBlock = 32;
 // A stack keeps this distance from the mapping below it.
 constexpr Bytes kStackGuard = 256 * kPageSize;
 
@@ -269,13 +271,13 @@ Service::Outcome Service::serve_file(vm::Vma& v, cache::FileObject& file) {
   }
   // Sequential touches widen the window as for anonymous memory; otherwise a small block around the touch.
   VirtRange r = window(v);
-  const PageIndex block = std::min<PageIndex>(kFileBlock, supervisor_.fault_around());
-  const VirtAddr base = fault_.address - bytes_of(page % block);
+  const bool cached = file.resident(page);
+  const PageIndex block = std::min<PageIndex>(cached ? kCachedBlock : kFileBlock, supervisor_.fault_around());
+  const VirtAddr base = fault_.address - bytes_of(std::min(page % block, page_of(fault_.address)));
   if (r.size() < bytes_of(block)) r = VirtRange{base, base + bytes_of(block)}.intersect(v.range);
   PageIndex first = page_of(v.object_offset(r.start));
   PageIndex last = std::min(first + r.pages(), file.pages());
 
-  const bool cached = file.resident(page);
   if (!cached) {
     const auto read = file.ensure(first, last, cache::FileObject::Patience::NoWait);
     if (!read) {
