@@ -35,10 +35,10 @@ class Service {
 
   Outcome attempt();
   Outcome serve_layer(vm::Vma& v);
-  Outcome fill_from_file(vm::Vma& v, cache::FileObject& file, PageIndex page);
+  Outcome fill_from_file(vm::Vma& v, cache::FileObject& file);
   Outcome break_sharing(PageIndex page);
   Outcome pull(vm::Vma& v, PageIndex page);
-  Outcome clear(vm::Vma& v, PageIndex page);
+  Outcome clear(vm::Vma& v);
   Outcome serve_file(vm::Vma& v, cache::FileObject& file);
   Outcome serve_shared(vm::Vma& v, frame::SharedObject& shared);
   Outcome violation(VirtRange r, bool mapped);
@@ -55,6 +55,8 @@ class Service {
     stats().fault(cause, now_ns() - started_, bytes);
     ++(cause == FaultCause::FileCold ? space_.major_faults : space_.minor_faults);
   }
+  // The layer's pages of r have their contents now; the first touch was of one of them, the others are speculative.
+  Outcome filled(vm::Vma& v, VirtRange r, const Result<Bytes>& done, FaultCause cause);
   void finish(VirtRange r, Bytes done) {
     if (done < r.size()) space_.uffd.wake({fault_.address, fault_.address + kPageSize});
   }
@@ -157,8 +159,8 @@ Service::Outcome Service::serve_layer(vm::Vma& v) {
     return Outcome::Done;
   }
   if (layer.inherited().test(page)) return pull(v, page);
-  if (auto* file = dynamic_cast<cache::FileObject*>(v.object.get())) return fill_from_file(v, *file, page);
-  return clear(v, page);
+  if (auto* file = dynamic_cast<cache::FileObject*>(v.object.get())) return fill_from_file(v, *file);
+  return clear(v);
 }
 
 Service::Outcome Service::break_sharing(PageIndex page) {
@@ -206,17 +208,17 @@ VirtRange fresh_run(const vm::Layer& layer, const vm::Vma& v, VirtRange r, VirtA
   return {r.start + bytes_of(start - first), r.start + bytes_of(end - first)};
 }
 
-Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file, PageIndex page) {
+Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file) {
   const PageIndex file_page = page_of(v.object_offset(fault_.address));
   if (file_page >= file.pages()) return beyond_end(v);
-  const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
+  const VirtRange around = fresh_run(*space_.layer, v, window(v), fault_.address);
   std::vector<std::byte> contents;
-  VirtAddr end = r.start;
-  for (; end < r.end; end += kPageSize) {
+  VirtAddr end = around.start;
+  for (; end < around.end; end += kPageSize) {
     const PageIndex source = page_of(v.object_offset(end));
     if (source >= file.pages()) break;
-    contents.resize(end - r.start + kPageSize);
-    const auto copied = file.copy_page(source, contents.data() + (end - r.start), cache::FileObject::Patience::NoWait);
+    contents.resize(end - around.start + kPageSize);
+    const auto copied = file.copy_page(source, contents.data() + (end - around.start), cache::FileObject::Patience::NoWait);
     if (copied) continue;
     if (end > fault_.address) break;  // what lies ahead can wait for its own touch
     if (copied.error().code != EAGAIN) return give_up(copied.error());
@@ -225,26 +227,23 @@ Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file, Pa
     cold_last_ = file_page + 1;
     return Outcome::Later;
   }
-  const VirtRange filled{r.start, end};
-  const auto done = space_.uffd.copy(filled, contents.data(), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
-  if (!done) return give_up(done.error());
-  const PageIndex first = v.layer_page(filled.start);
-  for (PageIndex p = first; p < first + filled.pages(); ++p) space_.layer->note_filled(p, p != page);
-  finish(filled, *done);
-  installed(v, filled);
-  record(FaultCause::CopyOnWrite, filled.size());
-  return Outcome::Done;
+  const VirtRange r{around.start, end};
+  const auto done = space_.uffd.copy(r, contents.data(), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  return filled(v, r, done, FaultCause::CopyOnWrite);
 }
 
-Service::Outcome Service::clear(vm::Vma& v, PageIndex page) {
+Service::Outcome Service::clear(vm::Vma& v) {
   const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
-  const auto done = space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
+  return filled(v, r, space_.uffd.zero(r, pmap::Uffd::Wake::Yes), FaultCause::ZeroFill);
+}
+
+Service::Outcome Service::filled(vm::Vma& v, VirtRange r, const Result<Bytes>& done, FaultCause cause) {
   if (!done) return give_up(done.error());
-  const PageIndex first = v.layer_page(r.start);
-  for (PageIndex p = first; p < first + r.pages(); ++p) space_.layer->note_filled(p, p != page);
+  const PageIndex touched = v.layer_page(fault_.address), first = v.layer_page(r.start);
+  for (PageIndex page = first; page < first + r.pages(); ++page) space_.layer->note_filled(page, page != touched);
   finish(r, *done);
   installed(v, r);
-  record(FaultCause::ZeroFill, r.size());
+  record(cause, r.size());
   return Outcome::Done;
 }
 

@@ -115,11 +115,6 @@ bool writable_word(Space& space, VirtAddr address) {
   return v != nullptr && v->writable() && v->range.contains(address + 3);
 }
 
-stub::Registers to_stub(const user_regs_struct& r) {
-  return {r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10,    r.r9, r.r8,
-          r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rsp, r.eflags, r.rip};
-}
-
 // Fills the parent's slot and the child's boot slot and sends the stopped thread on its way.
 Result<void> redirect(Space& parent, Space& child, unsigned index, const CloneRequest& request, Stop& stop) {
   user_regs_struct registers = PAGEFOLD_TRY(stop.registers());

@@ -220,11 +220,6 @@ Result<void> restore_patch(const Space& space) {
   return {};
 }
 
-stub::Registers to_stub(const user_regs_struct& r) {
-  return {r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10,    r.r9, r.r8,
-          r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rsp, r.eflags, r.rip};
-}
-
 Result<void> take_over(const Call& call, Stop& stop, const user_regs_struct& registers) {
   Supervisor& supervisor = call.supervisor;
   const pid_t pid = stop.tid();
