@@ -94,7 +94,7 @@ std::vector<HostOp> child_operations(Space& child) {
   return ops;
 }
 
-void cancel(Space& parent) {
+void end_fork(Space& parent) {
   const std::lock_guard lock(parent.mutex);
   parent.fork_child.reset();
   parent.fork_done.notify_all();
@@ -174,6 +174,7 @@ void on_clone(const Call& call) {
     index = parent.next_slot++ % stub::kSlots;
     account(parent);
   }
+  call.supervisor.expect_fork(parent.token, index, child);
   call.supervisor.about_to_wait();
   bool released = false;
   auto stop = Stop::on_return(static_cast<pid_t>(call.notification.pid), [&] {
@@ -181,28 +182,25 @@ void on_clone(const Call& call) {
     released = true;
   });
   if (!stop) {
-    cancel(parent);
+    call.supervisor.claim_fork(parent.token, index);
+    end_fork(parent);
     if (!released) call.fail(EAGAIN);
     return;
   }
   if (const auto done = redirect(parent, *child, index, request, *stop); !done) {
-    cancel(parent);
+    call.supervisor.claim_fork(parent.token, index);
+    end_fork(parent);
     stats().note("fork: " + done.error().message());
     ::kill(call.task.group, SIGKILL);
   }
 }
 
 void on_forked(const Call& call) {
-  const SpaceRef parent = call.supervisor.space_by_token(call.argument(1));
-  if (!parent) return call.fail(ENOSYS);
+  const SpaceRef child = call.supervisor.claim_fork(call.argument(1), static_cast<unsigned>(call.argument(0)));
+  if (!child) return call.fail(ENOSYS);
+  // The parent may have ended or exec'ed already.
+  if (const SpaceRef parent = call.supervisor.space_by_token(call.argument(1))) end_fork(*parent);
   const auto pid = static_cast<pid_t>(call.notification.pid);
-  SpaceRef child;
-  {
-    const std::lock_guard lock(parent->mutex);
-    child = std::exchange(parent->fork_child, nullptr);
-    parent->fork_done.notify_all();
-    if (!child) return call.fail(ENOSYS);
-  }
   child->pid = pid;
   child->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!child->pidfd) return call.fail(errno);
@@ -216,7 +214,8 @@ void on_forked(const Call& call) {
 }
 
 void on_fork_failed(const Call& call) {
-  cancel(call.space());
+  call.supervisor.claim_fork(call.space().token, static_cast<unsigned>(call.argument(0)));
+  end_fork(call.space());
   call.reply(0);
 }
 

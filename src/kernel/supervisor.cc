@@ -268,6 +268,17 @@ SpaceRef Supervisor::space_by_token(std::uint64_t token) {
   return it == tokens_.end() ? nullptr : it->second.lock();
 }
 
+void Supervisor::expect_fork(std::uint64_t parent_token, unsigned slot, const SpaceRef& child) {
+  const std::lock_guard lock(mutex_);
+  pending_forks_[{parent_token, slot}] = child;
+}
+
+SpaceRef Supervisor::claim_fork(std::uint64_t parent_token, unsigned slot) {
+  const std::lock_guard lock(mutex_);
+  auto node = pending_forks_.extract({parent_token, slot});
+  return node ? std::move(node.mapped()) : nullptr;
+}
+
 void Supervisor::destroy_if_empty(const SpaceRef& space) {
   {
     const std::lock_guard lock(mutex_);
