@@ -28,7 +28,7 @@ constexpr std::array<std::pair<const char*, Bytes PageCounts::*>, 10> kCounts = 
     {"locked", &PageCounts::locked},
 }};
 
-constexpr std::array<std::pair<const char*, bool MappingView::*>, 13> kFlags = {{
+constexpr std::array<std::pair<const char*, bool MappingView::*>, 14> kFlags = {{
     {"read", &MappingView::read},
     {"write", &MappingView::write},
     {"execute", &MappingView::execute},
