@@ -249,7 +249,6 @@ Result<void> require_runnable() {
   userfaultfd_findings(findings);
   findings.push_back(seccomp_notify_finding());
   findings.push_back(memfd_finding());
-  findings.push_back(cgroup_finding());
   const auto first = std::ranges::find_if(findings, is_required_and_missing);
   if (first == findings.end()) return {};
   const std::size_t text = first->title.find_first_not_of(' ');

@@ -13,6 +13,8 @@
 namespace pagefold::kernel {
 namespace {
 
+// Inherited pages copied at one touch: neighbours tend to be needed together.
+constexpr PageIndex kPullBlock = 4;
 // Pages of a file mapped around a first touch, when they are cheap to have (as the kernel's own fault-around).
 constexpr PageIndex kFileBlock = 16;
 // A stack keeps this distance from the mapping below it.
@@ -169,18 +171,17 @@ Service::Outcome Service::break_sharing(PageIndex page) {
   if (!copies) return give_up(copies.error());
   layer.unguard(page);
   layer.note_touched(page);
+  layer.note_hot(page);
   const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
   if (!allowed) return give_up(allowed.error());
   record(FaultCause::CopyOnWrite, bytes_of(*copies));
   return Outcome::Done;
 }
 
+// Inherited pages, from the touched one on: copied from the nearest ancestors that hold them.
 Service::Outcome Service::pull(vm::Vma& v, PageIndex page) {
   vm::Layer& layer = *space_.layer;
-  alignas(16) std::array<std::byte, kPageSize> contents;
-  const auto fetched = layer.fetch(page, contents.data());
-  if (!fetched) return give_up(fetched.error());
-  Bytes copied = kPageSize;
+  Bytes copied = 0;
   bool guard = layer.has_heirs(page);
   if (guard && fault_.write) {
     const auto copies = layer.push(page);
@@ -188,14 +189,25 @@ Service::Outcome Service::pull(vm::Vma& v, PageIndex page) {
     copied += bytes_of(*copies);
     guard = false;
   }
-  const VirtRange r{fault_.address, fault_.address + kPageSize};
+  const Bytes ahead = v.range.end - fault_.address;
+  const PageIndex wish = std::max(window(v).pages(), std::min<PageIndex>(kPullBlock, supervisor_.fault_around()));
+  PageIndex last = std::min({page + wish, page + page_of(ahead), layer.inherited().next_gap(page, page + wish)});
+  if (guard || v.grows_down) last = page + 1;
+  std::vector<std::byte> contents(bytes_of(last - page));
+  PageIndex end = page;
+  for (; end < last && (end == page || !layer.has_heirs(end)); ++end) {
+    const auto fetched = layer.fetch(end, contents.data() + bytes_of(end - page));
+    if (!fetched) return give_up(fetched.error());
+  }
+  const VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
   const auto done = space_.uffd.copy(r, contents.data(), guard ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
   if (!done) return give_up(done.error());
-  layer.note_filled(page, false);
+  for (PageIndex p = page; p < end; ++p) layer.note_filled(p, p != page);
+  layer.note_pulled(page);
   if (guard) layer.guard(page, page + 1);
   finish(r, *done);
   installed(v, r);
-  record(FaultCause::CopyOnWrite, copied);
+  record(FaultCause::CopyOnWrite, copied + r.size());
   return Outcome::Done;
 }
 

@@ -32,11 +32,12 @@ Result<void> guard_pages(Space& space) {
     if (piece.kind != pmap::HostPiece::Kind::Layer) return;
     const PageIndex first = page_of(piece.offset), last = first + piece.range.pages();
     for (PageIndex page = layer.present().next(first, last); page < last && done; page = layer.present().next(page, last)) {
-      if (layer.guarded().test(page)) {
-        page = layer.guarded().next_gap(page, last);
+      if (layer.guarded().test(page) || layer.given().test(page)) {
+        ++page;
         continue;
       }
-      const PageIndex end = std::min(layer.present().next_gap(page, last), layer.guarded().next(page, last));
+      const PageIndex end =
+          std::min({layer.present().next_gap(page, last), layer.guarded().next(page, last), layer.given().next(page, last)});
       const VirtAddr start = piece.range.start + bytes_of(page - first);
       done = space.uffd.write_protect({start, start + bytes_of(end - page)});
       layer.guard(page, end);
@@ -47,12 +48,12 @@ Result<void> guard_pages(Space& space) {
 }
 
 // The child's Space, its parent guarded. Space::mutex of the parent held.
-Result<SpaceRef> snapshot(Space& parent) {
+Result<SpaceRef> snapshot(Space& parent, vm::Layer::Hot hot) {
   SpaceRef child = PAGEFOLD_TRY(Space::create(0));
   std::vector<std::shared_ptr<vm::Layer>> dropped;  // outlives the lock
   {
     const std::lock_guard family(parent.layer->mutex());
-    child->layer = vm::Layer::fork(parent.layer, child->store, dropped);
+    child->layer = vm::Layer::fork(parent.layer, child->store, hot, dropped);
     PAGEFOLD_CHECK(guard_pages(parent));
   }
   child->map.set_placement(parent.map.placement());
@@ -164,7 +165,7 @@ void on_clone(const Call& call) {
     std::unique_lock lock(parent.mutex);
     parent.wait_for_fork(lock);
     if (parent.state != Space::State::Running) return call.fail(EAGAIN);
-    auto made = snapshot(parent);
+    auto made = snapshot(parent, call.supervisor.fault_around() > 1 ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave);
     if (!made) {
       stats().note("fork: " + made.error().message());
       return call.fail(made.error().code == EMFILE ? EAGAIN : ENOMEM);

@@ -172,7 +172,7 @@ void Supervisor::defer(std::function<void()> work) {
   if (pool_idle_ < pool_queue_.size() && pool_size_ < kMostPoolThreads) {
     ++pool_size_;
     const std::lock_guard threads(threads_mutex_);
-    threads_.emplace_back([this] { pool_work(); });
+    if (!stopping_) threads_.emplace_back([this] { pool_work(); });
   }
   pool_wake_.notify_one();
 }
@@ -253,7 +253,8 @@ void Supervisor::leave_space(pid_t group) {
       it = tasks_.erase(it);
     }
   }
-  for (const SpaceRef& space : left) destroy_if_empty(space);
+  // Freeing its frames takes a while; neither the program that is being started nor a parent needs to wait for it.
+  for (SpaceRef& space : left) defer([this, space = std::move(space)] { destroy_if_empty(space); });
 }
 
 void Supervisor::forget_thread(pid_t tid) {
@@ -369,7 +370,10 @@ void Supervisor::stop() {
   if (control_) control_->stop();
   for (const SpaceRef& space : spaces()) space->agent.gone();
   ::eventfd_write(stop_event_.get(), 1);
-  pool_wake_.notify_all();
+  {
+    const std::lock_guard lock(pool_mutex_);
+    pool_wake_.notify_all();
+  }
   std::vector<std::thread> threads;
   {
     const std::lock_guard lock(threads_mutex_);
