@@ -12,8 +12,12 @@
 #include <cstdint>
 
 #include "base/error.h"
+#include "stub/protocol.h"
 
 namespace pagefold::kernel {
+
+// Registers as the stub restores them.
+stub::Registers to_stub(const user_regs_struct& registers);
 
 class Stop {
  public:
