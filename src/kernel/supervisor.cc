@@ -295,7 +295,12 @@ void Supervisor::destroy_if_empty(const SpaceRef& space) {
   count_objects(*space);
   space->fork_child.reset();
   space->fork_done.notify_all();
-  if (const pid_t agent = space->agent.pid(); agent > 0) ::kill(agent, SIGKILL);
+  if (const pid_t agent = space->agent.pid(); agent > 0) {
+    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, agent, 0)));
+    ::kill(agent, SIGKILL);
+    const std::lock_guard table(mutex_);
+    if (pidfd) ended_.push_back({agent, std::move(pidfd)});
+  }
   stats().frames(-static_cast<std::int64_t>(space->accounted));
   space->accounted = 0;
   space->map.clear();
@@ -330,22 +335,37 @@ std::vector<SpaceRef> Supervisor::spaces() {
 void Supervisor::process_ended(pid_t pid) {
   {
     const std::lock_guard lock(mutex_);
-    pidfds_.erase(pid);
+    if (auto node = pidfds_.extract(pid)) {
+      ::epoll_ctl(exits_.get(), EPOLL_CTL_DEL, node.mapped().get(), nullptr);
+      ended_.push_back({pid, std::move(node.mapped())});
+    }
   }
   leave_space(pid);
 }
 
-// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER).
+// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER). Only by name and only when
+// they have ended: a wait for any child would also take the stops that another thread of ours is waiting for (redirect.h).
 void Supervisor::reap() {
-  for (;;) {
-    int status = 0;
-    const pid_t pid = ::waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG);
-    if (pid <= 0) return;
-    if (pid == root_) {
-      root_status_ = status;
-      root_ended_ = true;
-    }
+  std::vector<Ended> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    ended.swap(ended_);
   }
+  std::erase_if(ended, [this](const Ended& process) {
+    siginfo_t info{};
+    const int outcome = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process.pidfd.get()), &info, WEXITED | WNOHANG | __WALL);
+    if (outcome == 0 && info.si_pid != 0) {
+      if (process.pid == root_) {
+        root_status_ = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
+        root_ended_ = true;
+      }
+      return true;
+    }
+    // Not dead yet, or a zombie of another guest, which may still become ours when that guest ends.
+    return ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), 0, nullptr, 0) != 0;
+  });
+  const std::lock_guard lock(mutex_);
+  for (Ended& process : ended) ended_.push_back(std::move(process));
 }
 
 int Supervisor::wait() {

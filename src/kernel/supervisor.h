@@ -112,6 +112,11 @@ class Supervisor final : public view::Introspector {
   std::map<std::pair<std::uint64_t, unsigned>, SpaceRef> pending_forks_;
   std::map<int, SpaceRef> by_uffd_;
   std::map<pid_t, UniqueFd> pidfds_;
+  struct Ended {
+    pid_t pid;
+    UniqueFd pidfd;
+  };
+  std::vector<Ended> ended_;  // to be reaped if they are, or become, our children
   std::vector<std::pair<std::string, std::uint64_t>> programs_;
   std::map<std::string, report::ObjectLine> objects_;
 
