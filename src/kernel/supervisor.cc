@@ -77,11 +77,12 @@ Result<void> Supervisor::start(Listener listener, pid_t root) {
 
 // ---- workers
 
-void Supervisor::spawn_worker() {
+bool Supervisor::spawn_worker() {
   const std::lock_guard lock(threads_mutex_);
-  if (stopping_ || workers_ >= kMostWorkers) return;
+  if (stopping_ || workers_ >= kMostWorkers) return false;
   ++workers_;
   threads_.emplace_back([this] { work(); });
+  return true;
 }
 
 void Supervisor::about_to_wait() {
@@ -98,6 +99,12 @@ void Supervisor::work() {
       if (call.error().code != EINTR && call.error().code != ENOENT) break;
       // ENOENT also when no guest is left to notify: then the descriptor hangs up.
       if (::poll(&ready, 1, 0) == 1 && (ready.revents & POLLHUP) != 0) break;
+      continue;
+    }
+    // Somebody must always be receiving: those who wait for an address space wait for one that waits for its agent, and the
+    // agent says by a call that it is done.
+    if (receiving_ == 0 && call->data.nr != static_cast<int>(stub::kAgentNext) && !spawn_worker()) {
+      defer([this, notification = *call] { serve(notification); });
       continue;
     }
     serve(*call);
