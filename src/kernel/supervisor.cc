@@ -13,8 +13,8 @@
 
 #include "kernel/call.h"
 #include "kernel/fault.h"
+#include "kernel/hand_over.h"
 #include "kernel/host_proc.h"
-#include "kernel/host_sync.h"
 #include "kernel/syscall_table.h"
 #include "stub/blob.h"
 
@@ -381,9 +381,7 @@ void Supervisor::give_to_host(const std::shared_ptr<cache::FileObject>& file) {
     space->wait_for_fork(lock);
     // A booting space looks for files that were given up before it starts to run.
     if (space->state != Space::State::Running) continue;
-    const auto ops = hand_over(*space);
-    if (ops.empty()) continue;
-    if (const auto done = carry_out(*space, listener_, ops); !done && done.error().code != ESRCH) {
+    if (const auto done = give_back(*space, listener_); !done && done.error().code != ESRCH) {
       stats().note("hand " + file->name() + " to the host: " + done.error().message());
       kill_space(*space);
     }
