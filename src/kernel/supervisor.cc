@@ -13,8 +13,8 @@
 
 #include "kernel/call.h"
 #include "kernel/fault.h"
+#include "kernel/hand_over.h"
 #include "kernel/host_proc.h"
-#include "kernel/host_sync.h"
 #include "kernel/syscall_table.h"
 #include "stub/blob.h"
 
@@ -77,11 +77,12 @@ Result<void> Supervisor::start(Listener listener, pid_t root) {
 
 // ---- workers
 
-void Supervisor::spawn_worker() {
+bool Supervisor::spawn_worker() {
   const std::lock_guard lock(threads_mutex_);
-  if (stopping_ || workers_ >= kMostWorkers) return;
+  if (stopping_ || workers_ >= kMostWorkers) return false;
   ++workers_;
   threads_.emplace_back([this] { work(); });
+  return true;
 }
 
 void Supervisor::about_to_wait() {
@@ -98,6 +99,12 @@ void Supervisor::work() {
       if (call.error().code != EINTR && call.error().code != ENOENT) break;
       // ENOENT also when no guest is left to notify: then the descriptor hangs up.
       if (::poll(&ready, 1, 0) == 1 && (ready.revents & POLLHUP) != 0) break;
+      continue;
+    }
+    // Somebody must always be receiving: those who wait for an address space wait for one that waits for its agent, and the
+    // agent says by a call that it is done.
+    if (receiving_ == 0 && call->data.nr != static_cast<int>(stub::kAgentNext) && !spawn_worker()) {
+      defer([this, notification = *call] { serve(notification); });
       continue;
     }
     serve(*call);
@@ -409,9 +416,7 @@ void Supervisor::give_to_host(const std::shared_ptr<cache::FileObject>& file) {
     space->wait_for_fork(lock);
     // A booting space looks for files that were given up before it starts to run.
     if (space->state != Space::State::Running) continue;
-    const auto ops = hand_over(*space);
-    if (ops.empty()) continue;
-    if (const auto done = carry_out(*space, listener_, ops); !done && done.error().code != ESRCH) {
+    if (const auto done = give_back(*space, listener_); !done && done.error().code != ESRCH) {
       stats().note("hand " + file->name() + " to the host: " + done.error().message());
       kill_space(*space);
     }
