@@ -46,6 +46,13 @@ bool FileObject::resident(PageIndex page) const {
   return resident_.test(page);
 }
 
+bool FileObject::cached(PageIndex page) const {
+  if (resident(page)) return true;
+  std::byte first{};
+  iovec part{&first, 1};
+  return ::preadv2(file_.get(), &part, 1, static_cast<off_t>(bytes_of(page)), RWF_NOWAIT) == 1;
+}
+
 PageIndex FileObject::resident_pages() const {
   const std::lock_guard lock(mutex_);
   return resident_.count();

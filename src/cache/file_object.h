@@ -37,6 +37,8 @@ class FileObject final : public vm::Object {
   [[nodiscard]] bool matches(const struct stat& status) const;
 
   [[nodiscard]] bool resident(PageIndex page) const;
+  // Resident here, or in the host's own cache of the file: it can be had without reading a disk.
+  [[nodiscard]] bool cached(PageIndex page) const;
   [[nodiscard]] PageIndex resident_pages() const;
   [[nodiscard]] vm::PageSet resident_set() const;
   // The last page after `first` such that [first, last) is resident, at most `limit`.

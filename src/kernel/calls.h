@@ -34,6 +34,10 @@ void on_agent_next(const Call& call);
 void on_thread_exit(const Call& call);
 // signals.cc
 void on_sigaction(const Call& call);
+// mm_limits.cc
+void on_prlimit(const Call& call);
+void on_setrlimit(const Call& call);
+void on_getrlimit(const Call& call);
 // sysv.cc
 void on_shmat(const Call& call);
 void on_shmdt(const Call& call);
@@ -46,8 +50,6 @@ void on_refuse(const Call& call);
 // Shared by the mm_*.cc files. Space::mutex held.
 // Forgets what is mapped in r: the model, its pages. The host follows by synchronise().
 Result<void> unmap_range(Space& space, VirtRange r);
-// The call's process has a limit on this resource that `wanted` bytes exceed.
-bool exceeds_limit(const Space& space, int resource, Bytes wanted);
 // True when r overlaps the addresses that Pagefold keeps for itself.
 inline bool reserved(VirtRange r) { return r.overlaps({stub::kReservedStart, stub::kReservedEnd}); }
 

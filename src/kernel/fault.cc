@@ -9,6 +9,7 @@
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
 #include "kernel/host_sync.h"
+#include "kernel/mm_limits.h"
 
 namespace pagefold::kernel {
 namespace {
@@ -17,6 +18,10 @@ namespace {
 constexpr PageIndex kPullBlock = 4;
 // Pages of a file mapped around a first touch, when they are cheap to have (as the kernel's own fault-around).
 constexpr PageIndex kFileBlock = 16;
+// The same when the pages are in frames already: mapping them costs little time and no memory.
+constexpr PageIndex kCachedBlock = 32;
+// Pages filled in one step when a program asks for a range.
+constexpr PageIndex kPopulateStep = 256;
 // A stack keeps this distance from the mapping below it.
 constexpr Bytes kStackGuard = 256 * kPageSize;
 
@@ -27,10 +32,13 @@ std::uint64_t now_ns() {
 // Everything the steps of one fault need. Space::mutex is held through `lock`, except while a file is read.
 class Service {
  public:
-  Service(Supervisor& supervisor, Space& space, const Fault& fault, Patience patience)
-      : supervisor_(supervisor), space_(space), fault_(fault), patience_(patience), started_(now_ns()) {}
+  // asked: what the program wants filled, and no more; empty when it just touched the page.
+  Service(Supervisor& supervisor, Space& space, const Fault& fault, Patience patience, VirtRange asked = {})
+      : supervisor_(supervisor), space_(space), fault_(fault), patience_(patience), asked_(asked), started_(now_ns()) {}
 
   Served serve();
+  // All pages from the fault's to here are filled.
+  [[nodiscard]] VirtAddr filled_until() const { return filled_until_; }
 
  private:
   enum class Outcome { Done, Later, Again };
@@ -50,24 +58,31 @@ class Service {
 
   // [first, last) in pages of the address space to install: from the fault on, as far as the mapping and the window reach.
   VirtRange window(vm::Vma& v) const;
-  void installed(vm::Vma& v, VirtRange r) const {
+  void installed(vm::Vma& v, VirtRange r) {
+    if (r.contains(fault_.address)) filled_until_ = r.end;
     v.expected = page_of(v.grows_down ? r.start - kPageSize : r.end);
+  }
+  void note_filled(const vm::Vma& v, VirtRange r) const {
+    for (VirtAddr at = r.start; at < r.end; at += kPageSize)
+      space_.layer->note_filled(v.layer_page(at), asked_.empty() && at != fault_.address);
   }
   void record(FaultCause cause, Bytes bytes) {
     stats().fault(cause, now_ns() - started_, bytes);
     ++(cause == FaultCause::FileCold ? space_.major_faults : space_.minor_faults);
   }
-  // The layer's pages of r have their contents now; the first touch was of one of them, the others are speculative.
-  Outcome filled(vm::Vma& v, VirtRange r, const Result<Bytes>& done, FaultCause cause);
-  void finish(VirtRange r, Bytes done) {
-    if (done < r.size()) space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+  // The pages that are there now; the faulting thread goes on even if it was not this operation that installed its page.
+  VirtRange finish(VirtRange r, const pmap::Filled& done) {
+    if (done.installed < r.size()) space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+    return {r.start, r.start + done.reached};
   }
 
   Supervisor& supervisor_;
   Space& space_;
   Fault fault_;
   Patience patience_;
+  VirtRange asked_;
   std::uint64_t started_;
+  VirtAddr filled_until_ = 0;
   std::shared_ptr<cache::FileObject> cold_;  // must be read before the next attempt
   PageIndex cold_first_ = 0, cold_last_ = 0;
   bool was_cold_ = false;
@@ -126,10 +141,8 @@ Service::Outcome Service::attempt() {
 vm::Vma* Service::grow_stack() {
   vm::Vma* above = space_.map.find_from(fault_.address);
   if (above == nullptr || !above->grows_down) return nullptr;
-  rlimit limit{};
-  if (::prlimit(space_.pid, RLIMIT_STACK, nullptr, &limit) != 0) return nullptr;
   const VirtAddr top = above->tag == vm::Tag::Stack ? space_.stack_top : above->range.end;
-  if (limit.rlim_cur != RLIM_INFINITY && top - fault_.address > limit.rlim_cur) return nullptr;
+  if (exceeds_limit(space_, RLIMIT_STACK, top - fault_.address)) return nullptr;
   const VirtRange wanted_range{fault_.address, above->range.start};
   const VirtAddr guard = fault_.address > kStackGuard ? fault_.address - kStackGuard : 0;
   if (!space_.map.is_free({guard, wanted_range.end}) || !space_.in_background(wanted_range)) return nullptr;
@@ -137,6 +150,9 @@ vm::Vma* Service::grow_stack() {
 }
 
 VirtRange Service::window(vm::Vma& v) const {
+  const pmap::HostPiece* have = space_.host.find(fault_.address);
+  const VirtRange here = have == nullptr ? v.range : v.range.intersect(have->range);
+  if (!asked_.empty()) return VirtRange{fault_.address, fault_.address + bytes_of(kPopulateStep)}.intersect(here).intersect(asked_);
   const PageIndex at = page_of(fault_.address);
   const PageIndex most = supervisor_.fault_around();
   if (v.expected == at)
@@ -146,9 +162,9 @@ VirtRange Service::window(vm::Vma& v) const {
   const Bytes span = bytes_of(v.window);
   if (v.grows_down) {
     const VirtAddr end = fault_.address + kPageSize;
-    return {std::max(v.range.start, end > span ? end - span : 0), end};
+    return {std::max(here.start, end > span ? end - span : 0), end};
   }
-  return {fault_.address, std::min(v.range.end, fault_.address + span)};
+  return {fault_.address, std::min(here.end, fault_.address + span)};
 }
 
 Service::Outcome Service::serve_layer(vm::Vma& v) {
@@ -202,10 +218,11 @@ Service::Outcome Service::pull(vm::Vma& v, PageIndex page) {
   const VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
   const auto done = space_.uffd.copy(r, contents.data(), guard ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
   if (!done) return give_up(done.error());
-  for (PageIndex p = page; p < end; ++p) layer.note_filled(p, p != page);
+  const VirtRange filled = finish(r, *done);
+  if (filled.empty()) return Outcome::Done;
+  for (PageIndex p = page; p < page + filled.pages(); ++p) layer.note_filled(p, p != page);
   layer.note_pulled(page);
   if (guard) layer.guard(page, page + 1);
-  finish(r, *done);
   installed(v, r);
   record(FaultCause::CopyOnWrite, copied + r.size());
   return Outcome::Done;
@@ -223,14 +240,14 @@ VirtRange fresh_run(const vm::Layer& layer, const vm::Vma& v, VirtRange r, VirtA
 Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file) {
   const PageIndex file_page = page_of(v.object_offset(fault_.address));
   if (file_page >= file.pages()) return beyond_end(v);
-  const VirtRange around = fresh_run(*space_.layer, v, window(v), fault_.address);
+  const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
   std::vector<std::byte> contents;
-  VirtAddr end = around.start;
-  for (; end < around.end; end += kPageSize) {
+  VirtAddr end = r.start;
+  for (; end < r.end; end += kPageSize) {
     const PageIndex source = page_of(v.object_offset(end));
     if (source >= file.pages()) break;
-    contents.resize(end - around.start + kPageSize);
-    const auto copied = file.copy_page(source, contents.data() + (end - around.start), cache::FileObject::Patience::NoWait);
+    contents.resize(end - r.start + kPageSize);
+    const auto copied = file.copy_page(source, contents.data() + (end - r.start), cache::FileObject::Patience::NoWait);
     if (copied) continue;
     if (end > fault_.address) break;  // what lies ahead can wait for its own touch
     if (copied.error().code != EAGAIN) return give_up(copied.error());
@@ -239,23 +256,23 @@ Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file) {
     cold_last_ = file_page + 1;
     return Outcome::Later;
   }
-  const VirtRange r{around.start, end};
-  const auto done = space_.uffd.copy(r, contents.data(), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
-  return filled(v, r, done, FaultCause::CopyOnWrite);
+  const auto done = space_.uffd.copy({r.start, end}, contents.data(), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  const VirtRange filled = finish({r.start, end}, *done);
+  note_filled(v, filled);
+  installed(v, filled);
+  record(FaultCause::CopyOnWrite, filled.size());
+  return Outcome::Done;
 }
 
 Service::Outcome Service::clear(vm::Vma& v) {
   const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
-  return filled(v, r, space_.uffd.zero(r, pmap::Uffd::Wake::Yes), FaultCause::ZeroFill);
-}
-
-Service::Outcome Service::filled(vm::Vma& v, VirtRange r, const Result<Bytes>& done, FaultCause cause) {
+  const auto done = space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
   if (!done) return give_up(done.error());
-  const PageIndex touched = v.layer_page(fault_.address), first = v.layer_page(r.start);
-  for (PageIndex page = first; page < first + r.pages(); ++page) space_.layer->note_filled(page, page != touched);
-  finish(r, *done);
-  installed(v, r);
-  record(cause, r.size());
+  const VirtRange filled = finish(r, *done);
+  note_filled(v, filled);
+  installed(v, filled);
+  record(FaultCause::ZeroFill, filled.size());
   return Outcome::Done;
 }
 
@@ -268,13 +285,13 @@ Service::Outcome Service::serve_file(vm::Vma& v, cache::FileObject& file) {
   }
   // Sequential touches widen the window as for anonymous memory; otherwise a small block around the touch.
   VirtRange r = window(v);
-  const PageIndex block = std::min<PageIndex>(kFileBlock, supervisor_.fault_around());
-  const VirtAddr base = fault_.address - bytes_of(page % block);
+  const bool cached = file.resident(page);
+  const PageIndex block = asked_.empty() ? std::min<PageIndex>(cached ? kCachedBlock : kFileBlock, supervisor_.fault_around()) : 1;
+  const VirtAddr base = fault_.address - bytes_of(std::min(page % block, page_of(fault_.address)));
   if (r.size() < bytes_of(block)) r = VirtRange{base, base + bytes_of(block)}.intersect(v.range);
   PageIndex first = page_of(v.object_offset(r.start));
   PageIndex last = std::min(first + r.pages(), file.pages());
 
-  const bool cached = file.resident(page);
   if (!cached) {
     const auto read = file.ensure(first, last, cache::FileObject::Patience::NoWait);
     if (!read) {
@@ -295,9 +312,9 @@ Service::Outcome Service::serve_file(vm::Vma& v, cache::FileObject& file) {
   r = {start, start + bytes_of(last - first)};
   const auto done = space_.uffd.map_present(r, pmap::Uffd::Wake::Yes);
   if (!done) return give_up(done.error());
-  finish(r, *done);
+  r = finish(r, *done);
   installed(v, r);
-  space_.mapped_pages[&file].set_range(first, last);
+  space_.mapped_pages[&file].set_range(first, first + r.pages());
   record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, r.size());
   return Outcome::Done;
 }
@@ -307,27 +324,19 @@ Service::Outcome Service::serve_shared(vm::Vma& v, frame::SharedObject& shared) 
   const PageIndex page = page_of(v.object_offset(fault_.address));
   const VirtRange around = window(v);
   const PageIndex first = page - page_of(fault_.address - around.start), last = first + around.pages();
-  if (shared.resident.test(page)) {
-    const PageIndex end = shared.resident.next_gap(page, last);
-    const VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
-    const auto done = space_.uffd.map_present(r, pmap::Uffd::Wake::Yes);
-    if (!done) return give_up(done.error());
-    finish(r, *done);
-    installed(v, r);
-    space_.mapped_pages[&shared].set_range(page, end);
-    record(FaultCause::FileCached, r.size());
-    return Outcome::Done;
-  }
-  const PageIndex end = shared.resident.next(page, last);
-  const VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
-  const auto done = space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
+  const bool present = shared.resident.test(page);
+  const PageIndex end = present ? shared.resident.next_gap(page, last) : shared.resident.next(page, last);
+  VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
+  const auto done = present ? space_.uffd.map_present(r, pmap::Uffd::Wake::Yes) : space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
   if (!done) return give_up(done.error());
-  shared.resident.set_range(page, end);
-  stats().frames(static_cast<std::int64_t>(r.size()));
-  finish(r, *done);
+  r = finish(r, *done);
+  if (!present) {
+    shared.resident.set_range(page, page + r.pages());
+    stats().frames(static_cast<std::int64_t>(r.size()));
+  }
   installed(v, r);
-  space_.mapped_pages[&shared].set_range(page, end);
-  record(FaultCause::ZeroFill, r.size());
+  space_.mapped_pages[&shared].set_range(page, page + r.pages());
+  record(present ? FaultCause::FileCached : FaultCause::ZeroFill, r.size());
   return Outcome::Done;
 }
 
@@ -382,36 +391,63 @@ Served serve_fault(Supervisor& supervisor, Space& space, const Fault& fault, Pat
   return Service(supervisor, space, fault, patience).serve();
 }
 
-void populate(Supervisor& supervisor, Space& space, VirtRange r, bool write) {
-  for (VirtAddr at = r.start; at < r.end;) {
-    Fault fault{at, write, false};
-    {
-      const std::lock_guard lock(space.mutex);
-      const vm::Vma* v = space.map.find(at);
-      if (v == nullptr || v->prot == vm::kNone || (write && !v->writable())) return;
-      if (v->host()) {
-        at = v->range.end;
-        continue;
-      }
-      if (v->object && !v->layered) {
-        const auto* file = dynamic_cast<const cache::FileObject*>(v->object.get());
-        if (file != nullptr && page_of(v->object_offset(at)) >= file->pages()) return;
-      } else {
-        const std::lock_guard family(space.layer->mutex());
-        const PageIndex page = v->layer_page(at), last = page + page_of(v->range.end - at);
-        const vm::Layer& layer = *space.layer;
-        fault.guarded = write && layer.guarded().test(page);
-        if (layer.present().test(page) && !fault.guarded) {
-          const PageIndex gap = layer.present().next_gap(page, last);
-          const PageIndex stop = write ? std::min(gap, layer.guarded().next(page, last)) : gap;
-          at += bytes_of(stop - page);
-          continue;
-        }
-      }
-    }
-    serve_fault(supervisor, space, fault, Patience::Wait);
-    at += kPageSize;
+namespace {
+
+// What populate() finds at an address.
+struct Spot {
+  Result<void> refusal;
+  VirtAddr skip_to = 0;  // pages up to here need nothing; 0: this one does
+  bool write = false, guarded = false;
+};
+
+// Pages of the layer: present ones are skipped, unless they are to be written and still shared with a child.
+void look_at_layer(const Space& space, const vm::Vma& v, VirtAddr at, Spot& spot) {
+  const std::lock_guard family(space.layer->mutex());
+  const vm::Layer& layer = *space.layer;
+  const PageIndex page = v.layer_page(at), last = page + page_of(v.range.end - at);
+  spot.guarded = spot.write && layer.guarded().test(page);
+  if (layer.present().test(page)) {
+    if (spot.guarded) return;
+    const PageIndex gap = layer.present().next_gap(page, last);
+    spot.skip_to = at + bytes_of((spot.write ? std::min(gap, layer.guarded().next(page, last)) : gap) - page);
+    return;
   }
+  const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get());
+  if (file != nullptr && !layer.inherited().test(page) && page_of(v.object_offset(at)) >= file->pages()) spot.refusal = fail(EFAULT);
+}
+
+Spot look_at(Space& space, VirtAddr at, Purpose purpose) {
+  const std::lock_guard lock(space.mutex);
+  const vm::Vma* v = space.map.find(at);
+  if (v == nullptr) return {fail(ENOMEM)};
+  Spot spot;
+  spot.write = purpose == Purpose::Write || (purpose == Purpose::Lock && v->writable() && !v->shared);
+  if (v->prot == vm::kNone || (spot.write && !v->writable())) return {fail(EINVAL)};
+  if (v->host()) {
+    spot.skip_to = v->range.end;
+  } else if (!v->object || v->layered) {
+    look_at_layer(space, *v, at, spot);
+  } else if (const auto* file = dynamic_cast<const cache::FileObject*>(v->object.get())) {
+    if (page_of(v->object_offset(at)) >= file->pages()) spot.refusal = fail(EFAULT);
+  }
+  return spot;
+}
+
+}  // namespace
+
+Result<void> populate(Supervisor& supervisor, Space& space, VirtRange r, Purpose purpose) {
+  for (VirtAddr at = r.start; at < r.end;) {
+    Spot spot = look_at(space, at, purpose);
+    PAGEFOLD_CHECK(std::move(spot.refusal));
+    if (spot.skip_to != 0) {
+      at = spot.skip_to;
+      continue;
+    }
+    Service service(supervisor, space, {at, spot.write, spot.guarded}, Patience::Wait, r);
+    service.serve();
+    at = std::max(at + kPageSize, service.filled_until());
+  }
+  return {};
 }
 
 void account(Space& space) {

@@ -20,9 +20,13 @@ enum class Served { Yes, Later };  // Later: only with NoWait; nothing has been 
 Fault decode(const uffd_msg& message);
 Served serve_fault(Supervisor& supervisor, Space& space, const Fault& fault, Patience patience);
 
-// Fills [r.start, r.end) as if it had been touched (MAP_POPULATE, mlock, MADV_POPULATE_*); `write` also breaks sharing.
-// Stops quietly at what cannot be filled. Must not hold Space::mutex.
-void populate(Supervisor& supervisor, Space& space, VirtRange r, bool write);
+// Why pages are wanted before they are touched. Lock: private writable ones are wanted for writing (mm/gup.c, mlock).
+enum class Purpose { Read, Write, Lock };
+
+// Fills r as if it had been touched, and nothing beyond it (MAP_POPULATE, mlock, MADV_POPULATE_*). Stops at the first page
+// that cannot be filled: ENOMEM, nothing is mapped there; EINVAL, its protection forbids it; EFAULT, its file ends before.
+// Parts that the host maps are passed over. Must not hold Space::mutex.
+Result<void> populate(Supervisor& supervisor, Space& space, VirtRange r, Purpose purpose);
 
 // Tells the frame accounting how many pages the space holds now. Space::mutex held.
 void account(Space& space);

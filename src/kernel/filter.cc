@@ -4,6 +4,7 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -74,6 +75,13 @@ Program decide(const SyscallRow& row) {
       p.load(kArgument0);
       p.skip_if(BPF_JEQ, PR_SET_SECCOMP, 2);
       p.skip_if(BPF_JEQ, PR_SET_MM, 1);
+      p.answer(SECCOMP_RET_ALLOW);
+      break;
+    case SyscallRow::When::MemoryLimit0:
+    case SyscallRow::When::MemoryLimit1:
+      p.load(kArgument0 + (row.when == SyscallRow::When::MemoryLimit1 ? sizeof(std::uint64_t) : 0));
+      p.skip_if(BPF_JEQ, RLIMIT_AS, 2);
+      p.skip_if(BPF_JEQ, RLIMIT_DATA, 1);
       p.answer(SECCOMP_RET_ALLOW);
       break;
     case SyscallRow::When::FilterOp:

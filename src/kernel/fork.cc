@@ -16,6 +16,7 @@
 #include "kernel/calls.h"
 #include "kernel/fault.h"
 #include "kernel/host_sync.h"
+#include "kernel/mm_limits.h"
 #include "kernel/redirect.h"
 #include "stub/blob.h"
 
@@ -203,6 +204,7 @@ void on_forked(const Call& call) {
   if (const SpaceRef parent = call.supervisor.space_by_token(call.argument(1))) end_fork(*parent);
   const auto pid = static_cast<pid_t>(call.notification.pid);
   child->pid = pid;
+  child->limits[pid] = memory_limits(*parent, parent->pid);
   child->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!child->pidfd) return call.fail(errno);
   child->boot_ops = child_operations(*child);

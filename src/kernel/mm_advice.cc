@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
 
 #include "cache/file_object.h"
@@ -14,8 +13,8 @@
 #include "kernel/calls.h"
 #include "kernel/fault.h"
 #include "kernel/guest_memory.h"
-#include "kernel/host_proc.h"
 #include "kernel/host_sync.h"
+#include "kernel/mm_limits.h"
 
 #ifndef MADV_COLD
 #define MADV_COLD 20
@@ -36,10 +35,14 @@ struct Checked {
   bool empty = false;
 };
 
-Checked check(VirtAddr start, Bytes raw_length, int overflow_error) {
+// A length that becomes 0 when rounded up to pages is refused by some calls, and an empty range for the others.
+enum class Wrapped { Refused, Empty };
+
+Checked check(VirtAddr start, Bytes raw_length, int overflow_error, Wrapped wrapped = Wrapped::Empty) {
   const Bytes length = page_up(raw_length);
   if (!page_aligned(start)) return {{}, EINVAL, false};
-  if ((raw_length != 0 && length == 0) || start + length < start) return {{}, overflow_error, false};
+  if (wrapped == Wrapped::Refused && raw_length != 0 && length == 0) return {{}, overflow_error, false};
+  if (start + length < start) return {{}, overflow_error, false};
   return {{start, start + length}, 0, length == 0};
 }
 
@@ -52,8 +55,9 @@ Result<void> drop_private(Space& space, const vm::Vma& v, VirtRange part) {
 
 // MADV_REMOVE: the pages of shared memory are freed for everybody.
 Result<void> remove_shared(const vm::Vma& v, VirtRange part) {
+  if (!v.object) return fail(EINVAL);
   auto* shared = dynamic_cast<frame::SharedObject*>(v.object.get());
-  if (!v.shared || shared == nullptr) return fail(EINVAL);
+  if (!v.shared || shared == nullptr) return fail(EACCES);
   const std::lock_guard lock(shared->mutex);
   const Bytes offset = v.object_offset(part.start);
   const PageIndex gone = shared->resident.clear_range(page_of(offset), page_of(offset) + part.pages());
@@ -121,32 +125,7 @@ Result<void> advise(const Call& call, VirtRange r, int advice) {
 
 Result<void> populate_advice(const Call& call, VirtRange r, bool write) {
   Space& space = call.space();
-  {
-    const std::lock_guard lock(space.mutex);
-    for (VirtAddr at = r.start; at < r.end;) {
-      const vm::Vma* v = space.map.find(at);
-      if (v == nullptr) return fail(ENOMEM);
-      if (write ? !v->writable() : (v->prot & vm::kRead) == 0) return fail(EFAULT);
-      at = v->range.end;
-    }
-  }
-  populate(call.supervisor, space, r, write);
-  return {};
-}
-
-Bytes locked_bytes(const Space& space) {
-  Bytes total = 0;
-  for (const auto& [start, v] : space.map.all())
-    if (v.locked) total += v.range.size();
-  return total;
-}
-
-// CAP_IPC_LOCK lifts RLIMIT_MEMLOCK; it is what the effective set of root holds.
-bool may_lock(const Space& space, Bytes total) {
-  const auto capabilities = host_status_field(space.pid, "CapEff:");
-  constexpr std::uint64_t kIpcLock = std::uint64_t{1} << 14;
-  if (capabilities && (std::strtoull(capabilities->c_str(), nullptr, 16) & kIpcLock) != 0) return true;
-  return !exceeds_limit(space, RLIMIT_MEMLOCK, total);
+  return populate(call.supervisor, space, r, write ? Purpose::Write : Purpose::Read);
 }
 
 Result<void> lock_range(const Call& call, VirtRange r, bool on_fault) {
@@ -155,16 +134,17 @@ Result<void> lock_range(const Call& call, VirtRange r, bool on_fault) {
   {
     std::unique_lock lock(space.mutex);
     space.wait_for_fork(lock);
-    if (!may_lock(space, locked_bytes(space) + r.size())) return fail(ENOMEM);
+    if (!may_lock(space, locked_bytes(space, {0, r.start}) + locked_bytes(space, {r.end, kUserTop}) + r.size())) return fail(ENOMEM);
     covered = space.map.is_covered(r);
     space.map.modify(r, [](vm::Vma& v) { v.locked = true; });
   }
   if (!covered) return fail(ENOMEM);
-  if (!on_fault) populate(call.supervisor, space, r, false);
+  if (!on_fault && !populate(call.supervisor, space, r, Purpose::Lock)) return fail(ENOMEM);
   return {};
 }
 
 void mlock(const Call& call, bool on_fault) {
+  if (!may_lock_at_all(call.space())) return call.fail(EPERM);
   const VirtAddr start = page_down(call.argument(0));
   const auto checked = check(start, call.argument(1) + (call.argument(0) - start), EINVAL);
   if (checked.error != 0) return call.fail(checked.error);
@@ -179,7 +159,7 @@ bool page_resident(Space& space, const vm::Vma& v, VirtAddr at) {
     if (space.layer->present().test(page) || space.layer->inherited().test(page)) return true;
     if (!v.object) return false;
   }
-  if (const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get())) return file->resident(page_of(v.object_offset(at)));
+  if (const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get())) return file->cached(page_of(v.object_offset(at)));
   if (auto* shared = dynamic_cast<frame::SharedObject*>(v.object.get())) {
     const std::lock_guard lock(shared->mutex);
     return shared->resident.test(page_of(v.object_offset(at)));
@@ -193,7 +173,7 @@ void on_madvise(const Call& call) {
   const int advice = static_cast<int>(call.argument(2));
   const bool fills = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
   if (!fills && !known(advice)) return call.fail(EINVAL);
-  const auto checked = check(call.argument(0), call.argument(1), EINVAL);
+  const auto checked = check(call.argument(0), call.argument(1), EINVAL, Wrapped::Refused);
   if (checked.error != 0) return call.fail(checked.error);
   if (checked.empty) return call.reply(0);
   if (fills) return call.finish(populate_advice(call, checked.range, advice == MADV_POPULATE_WRITE));
@@ -223,7 +203,7 @@ void on_msync(const Call& call) {
 }
 
 void on_mincore(const Call& call) {
-  const auto checked = check(call.argument(0), call.argument(1), ENOMEM);
+  const auto checked = check(call.argument(0), call.argument(1), ENOMEM, Wrapped::Refused);
   if (checked.error != 0) return call.fail(checked.error);
   if (checked.range.end > kUserTop) return call.fail(ENOMEM);
   if (checked.empty) return call.reply(0);
@@ -269,22 +249,24 @@ void on_mlockall(const Call& call) {
   {
     std::unique_lock lock(space.mutex);
     space.wait_for_fork(lock);
+    if (!may_lock_at_all(space)) return call.fail(EPERM);
     if ((flags & MCL_CURRENT) != 0 && !may_lock(space, space.map.mapped())) return call.fail(ENOMEM);
     space.lock_future = (flags & MCL_FUTURE) != 0;
+    space.lock_on_fault = space.lock_future && (flags & kOnFault) != 0;
     if ((flags & MCL_CURRENT) != 0) {
       space.map.modify({0, kUserTop}, [](vm::Vma& v) { v.locked = true; });
       for (const auto& [start, v] : space.map.all()) ranges.push_back(v.range);
     }
   }
   if ((flags & kOnFault) == 0)
-    for (const VirtRange r : ranges) populate(call.supervisor, space, r, false);
+    for (const VirtRange r : ranges) (void)populate(call.supervisor, space, r, Purpose::Lock);
   call.reply(0);
 }
 
 void on_munlockall(const Call& call) {
   std::unique_lock lock(call.space().mutex);
   call.space().wait_for_fork(lock);
-  call.space().lock_future = false;
+  call.space().lock_future = call.space().lock_on_fault = false;
   call.space().map.modify({0, kUserTop}, [](vm::Vma& v) { v.locked = false; });
   call.reply(0);
 }

@@ -20,6 +20,7 @@
 #include "kernel/calls.h"
 #include "kernel/fault.h"
 #include "kernel/host_sync.h"
+#include "kernel/mm_limits.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -100,12 +101,17 @@ Result<Backing> anonymous_backing(const MapRequest& m) {
   return backing;
 }
 
-// Writable private bytes, what RLIMIT_DATA limits.
-Bytes data_bytes(const Space& space) {
-  Bytes total = 0;
-  for (const auto& [start, v] : space.map.all())
-    if (!v.shared && v.writable() && !v.grows_down && !v.host()) total += v.range.size();
-  return total;
+// Where MAP_32BIT places what has no address (arch/x86, find_start_end).
+constexpr VirtRange kLowPlacement{0x40000000, 0x80000000};
+
+// A hint names whole pages, none of the forbidden ones (mm/mmap.c, round_hint_to_min); nullopt: taken, or none was given.
+std::optional<VirtAddr> usable_hint(const Space& space, const MapRequest& m) {
+  const VirtAddr hint = m.address == 0 ? 0 : std::max(page_down(m.address), m.address >= kPageSize ? kLowest : 0);
+  const VirtAddr top = (m.flags & MAP_32BIT) != 0 ? kLowPlacement.end : kUserTop;
+  if (hint == 0 || m.length > top || hint > top - m.length) return std::nullopt;
+  const VirtRange there{hint, hint + m.length};
+  if (reserved(there) || !space.map.is_free_with_gap(there)) return std::nullopt;
+  return hint;
 }
 
 Result<VirtAddr> choose_address(Space& space, const MapRequest& m) {
@@ -118,20 +124,28 @@ Result<VirtAddr> choose_address(Space& space, const MapRequest& m) {
     if ((m.flags & MAP_FIXED_NOREPLACE) != 0 && !space.map.is_free(at)) return fail(EEXIST);
     return m.address;
   }
-  if (m.address != 0) {
-    const VirtAddr hint = std::max(page_up(m.address), kLowest);
-    const VirtRange there{hint, hint + m.length};
-    if (hint <= kUserTop - m.length && !reserved(there) && space.map.is_free(there)) return hint;
-  }
-  const auto gap = space.map.find_gap(m.length);
+  if (const auto hint = usable_hint(space, m)) return *hint;
+  const auto gap = space.map.find_gap(m.length, (m.flags & MAP_32BIT) != 0 ? kLowPlacement : space.map.placement());
   if (!gap) return fail(ENOMEM);
   return *gap;
 }
 
-Result<void> check_limits(const Space& space, const MapRequest& m) {
-  if (exceeds_limit(space, RLIMIT_AS, space.map.mapped() + m.length)) return fail(ENOMEM);
-  if (!m.shared() && (m.prot & PROT_WRITE) != 0 && exceeds_limit(space, RLIMIT_DATA, data_bytes(space) + m.length))
-    return fail(ENOMEM);
+// What lies in r will be replaced and does not count.
+Result<void> check_limits(const Space& space, const MapRequest& m, VirtRange r) {
+  Bytes replaced = 0;
+  space.map.visit(r, [&](const vm::Vma& v) { replaced += v.range.intersect(r).size(); });
+  if (exceeds_limit(space, RLIMIT_AS, space.map.mapped() - replaced + m.length)) return fail(ENOMEM);
+  const bool data = !m.shared() && (m.prot & PROT_WRITE) != 0 && (m.flags & MAP_GROWSDOWN) == 0;
+  const Bytes others = data ? data_bytes(space, {0, r.start}) + data_bytes(space, {r.end, kUserTop}) : 0;
+  if (data && exceeds_limit(space, RLIMIT_DATA, others + m.length)) return fail(ENOMEM);
+  return {};
+}
+
+// A mapping that will be locked (mm/mmap.c, mlock_future_ok).
+Result<void> check_lock(const Space& space, const MapRequest& m) {
+  const bool asked = (m.flags & MAP_LOCKED) != 0;
+  if (asked && !may_lock_at_all(space)) return fail(EPERM);
+  if ((asked || space.lock_future) && !may_lock(space, locked_bytes(space, {0, kUserTop}) + m.length)) return fail(EAGAIN);
   return {};
 }
 
@@ -155,8 +169,9 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
   std::unique_lock lock(space.mutex);
   space.wait_for_fork(lock);
   const VirtAddr start = PAGEFOLD_TRY(choose_address(space, m));
-  PAGEFOLD_CHECK(check_limits(space, m));
   const VirtRange r{start, start + m.length};
+  PAGEFOLD_CHECK(check_lock(space, m));
+  PAGEFOLD_CHECK(check_limits(space, m, r));
 
   vm::Vma v;
   v.range = r;
@@ -191,10 +206,10 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
     if (const auto ops = hand_over_if_given_up(space, backing.object); !ops.empty())
       PAGEFOLD_CHECK(carry_out(space, call.supervisor.listener(), ops));
   }
-  const bool fill = (m.flags & (MAP_POPULATE | MAP_LOCKED)) != 0 || space.lock_future;
+  const bool asked = (m.flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
+  const bool fill = (asked || (m.flags & MAP_LOCKED) != 0 || space.lock_future) && !space.lock_on_fault;
   lock.unlock();
-  if (fill && !((m.flags & MAP_NONBLOCK) != 0 && (m.flags & MAP_LOCKED) == 0))
-    populate(call.supervisor, space, r, !m.shared() && (m.prot & PROT_WRITE) != 0);
+  if (fill) (void)populate(call.supervisor, space, r, Purpose::Lock);
   return start;
 }
 
@@ -212,6 +227,13 @@ Result<VirtRange> protect_range(const Space& space, VirtRange r, std::uint64_t p
   return VirtRange{start, r.end};
 }
 
+// Memory that becomes private and writable counts as data from now on (mm/mprotect.c, mprotect_fixup).
+bool too_much_data(const Space& space, const vm::Vma& v, VirtRange part, vm::Prot prot) {
+  vm::Vma after = v;
+  after.prot = prot;
+  return is_data(after) && !is_data(v) && exceeds_limit(space, RLIMIT_DATA, data_bytes(space, {0, kUserTop}) + part.size());
+}
+
 Result<void> protect(const Call& call, VirtRange r, std::uint64_t flags, bool& proceed) {
   Space& space = call.space();
   std::unique_lock lock(space.mutex);
@@ -225,6 +247,7 @@ Result<void> protect(const Call& call, VirtRange r, std::uint64_t flags, bool& p
     const vm::Vma* v = space.map.find(end);
     if (v == nullptr) error = ENOMEM;
     else if ((prot & ~v->may) != 0) error = EACCES;
+    else if (too_much_data(space, *v, v->range.intersect(r), prot)) error = ENOMEM;
     else end = v->range.end;
   }
   end = std::min(end, r.end);
@@ -237,7 +260,7 @@ Result<void> protect(const Call& call, VirtRange r, std::uint64_t flags, bool& p
     const auto ops = plan(space, done, Urgency::Lazy);
     // One protection over exactly this range: the caller may make the host call itself, no agent needed.
     const bool same = ops.size() == 1 && ops[0].kind == HostOp::Kind::Protect && ops[0].piece.range == done;
-    if (same && error == 0) {
+    if (same && error == 0 && (flags & ~kProtMask) == 0) {
       proceed = true;
       return commit(space, ops);
     }
@@ -259,8 +282,9 @@ VirtAddr set_brk(const Call& call, VirtAddr wanted_brk) {
   } else if (new_end > old_end) {
     const VirtRange r{old_end, new_end};
     const MapRequest m{r.start, r.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0};
-    if (!space.map.is_free(r) || reserved(r) || !check_limits(space, m) ||
-        exceeds_limit(space, RLIMIT_DATA, new_end - space.brk_start))
+    // A page between the heap and what follows stays free (mm/mmap.c, brk).
+    if (!space.map.is_free_with_gap({r.start, r.end + kPageSize}) || reserved(r) || !check_limits(space, m, r) ||
+        !check_lock(space, m) || exceeds_limit(space, RLIMIT_DATA, new_end - space.brk_start))
       return space.brk;
     vm::Vma v;
     v.range = r;
@@ -274,20 +298,14 @@ VirtAddr set_brk(const Call& call, VirtAddr wanted_brk) {
     if (!synchronise(space, call.supervisor.listener(), r, Urgency::Lazy)) return space.brk;
   }
   space.brk = wanted_brk;
-  if (space.lock_future && new_end > old_end) {
+  if (space.lock_future && !space.lock_on_fault && new_end > old_end) {
     lock.unlock();
-    populate(call.supervisor, space, {old_end, new_end}, true);
+    (void)populate(call.supervisor, space, {old_end, new_end}, Purpose::Lock);
   }
   return wanted_brk;
 }
 
 }  // namespace
-
-bool exceeds_limit(const Space& space, int resource, Bytes wanted_bytes) {
-  rlimit limit{};
-  if (::prlimit(space.pid, static_cast<__rlimit_resource>(resource), nullptr, &limit) != 0) return false;
-  return limit.rlim_cur != RLIM_INFINITY && wanted_bytes > limit.rlim_cur;
-}
 
 Result<void> unmap_range(Space& space, VirtRange r) {
   for (const vm::Vma& v : space.map.remove(r)) {

@@ -14,6 +14,7 @@
 #include "kernel/calls.h"
 #include "kernel/fault.h"
 #include "kernel/host_sync.h"
+#include "kernel/mm_limits.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -38,7 +39,7 @@ Result<void> validate(const Move& m) {
   constexpr std::uint64_t kKnown = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
   if ((m.flags & ~kKnown) != 0 || (m.fixed() && !m.may_move()) || !page_aligned(m.old_start) || m.new_size == 0) return fail(EINVAL);
   if (m.keep_old() && (!m.may_move() || m.old_size != m.new_size)) return fail(EINVAL);
-  if (m.new_size > kUserTop) return fail(m.fixed() ? EINVAL : ENOMEM);
+  if (m.new_size > kUserTop) return fail(EINVAL);  // without MREMAP_FIXED since Linux 6.17, ENOMEM before
   if (m.fixed()) {
     if (!page_aligned(m.target) || m.target > kUserTop - m.new_size) return fail(EINVAL);
     const VirtRange there{m.target, m.target + m.new_size};
@@ -66,8 +67,11 @@ Result<std::vector<vm::Vma>> pieces_of(const Space& space, VirtRange r) {
   return pieces;
 }
 
-Result<void> check_growth(const Space& space, Bytes more) {
-  return exceeds_limit(space, RLIMIT_AS, space.map.mapped() + more) ? Result<void>(fail(ENOMEM)) : Result<void>{};
+Result<void> check_growth(const Space& space, const vm::Vma& v, Bytes more) {
+  if (v.locked && !may_lock(space, locked_bytes(space, {0, kUserTop}) + more)) return fail(EAGAIN);
+  if (exceeds_limit(space, RLIMIT_AS, space.map.mapped() + more)) return fail(ENOMEM);
+  if (is_data(v) && exceeds_limit(space, RLIMIT_DATA, data_bytes(space, {0, kUserTop}) + more)) return fail(ENOMEM);
+  return {};
 }
 
 void add_piece(Space& space, vm::Vma v, VirtRange r) {
@@ -174,7 +178,7 @@ Result<VirtAddr> remap(const Call& call, const Move& m) {
   }
   auto pieces = PAGEFOLD_TRY(pieces_of(space, m.old_range()));
   const bool grows = m.new_size > m.old_size;
-  if (grows) PAGEFOLD_CHECK(check_growth(space, m.new_size - m.old_size));
+  if (grows) PAGEFOLD_CHECK(check_growth(space, pieces.back(), m.new_size - m.old_size));
   if (grows && !m.fixed()) {
     const VirtRange more{m.old_start + m.old_size, m.old_start + m.new_size};
     if (more.end <= kUserTop && space.map.is_free(more) && !reserved(more) && more.start == space.map.find(more.start - 1)->range.end) {

@@ -6,6 +6,8 @@
 // Space::mutex; it is held while the agent works (some 15 us), but never while a file is read from a disk.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <array>
 #include <condition_variable>
 #include <map>
@@ -45,6 +47,11 @@ class AreaView {
 
 struct HostOp;
 
+// The limits Pagefold keeps itself (mm_limits.cc).
+struct MemoryLimits {
+  rlimit address_space{RLIM_INFINITY, RLIM_INFINITY}, data{RLIM_INFINITY, RLIM_INFINITY};
+};
+
 struct Space {
   Space();
   ~Space();
@@ -79,7 +86,10 @@ struct Space {
 
   VirtAddr brk_start = 0, brk = 0;
   VirtAddr stack_top = 0;   // highest address of the stack
-  bool lock_future = false;  // mlockall(MCL_FUTURE)
+  bool lock_future = false;    // mlockall(MCL_FUTURE)
+  bool lock_on_fault = false;  // ... with MCL_ONFAULT
+  // By process (thread group): one made by vfork may have limits of its own before it execs.
+  std::map<pid_t, MemoryLimits> limits;
   // Booting: what the new process still has to do on the host, and how far it is.
   std::vector<HostOp> boot_ops;
   std::size_t boot_at = 0;

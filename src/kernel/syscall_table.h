@@ -19,6 +19,7 @@ struct SyscallRow {
     NotThread,   // argument 0 lacks CLONE_THREAD
     FilterOrMm,  // argument 0 is PR_SET_SECCOMP or PR_SET_MM
     FilterOp,    // argument 0 sets a filter
+    MemoryLimit0, MemoryLimit1,  // argument 0, or 1, is RLIMIT_AS or RLIMIT_DATA
   } when = When::Always;
   int error = 0;
 };

@@ -28,6 +28,7 @@
 #include "kernel/calls.h"
 #include "kernel/host_proc.h"
 #include "kernel/host_sync.h"
+#include "kernel/mm_limits.h"
 #include "kernel/redirect.h"
 
 namespace pagefold::kernel {
@@ -220,12 +221,21 @@ Result<void> restore_patch(const Space& space) {
   return {};
 }
 
+MemoryLimits kept_limits(const Call& call) {
+  const std::lock_guard lock(call.space().mutex);
+  const MemoryLimits kept = memory_limits(call.space(), call.task.group);
+  if (call.task.group != call.space().pid) call.space().limits.erase(call.task.group);
+  return kept;
+}
+
 Result<void> take_over(const Call& call, Stop& stop, const user_regs_struct& registers) {
   Supervisor& supervisor = call.supervisor;
   const pid_t pid = stop.tid();
+  const MemoryLimits limits = call.task.space ? kept_limits(call) : own_memory_limits();
   supervisor.leave_space(pid);
   if (registers.cs == kCompatCodeSegment) return fail(ENOEXEC, "32-bit programs are not supported");
   const SpaceRef space = PAGEFOLD_TRY(TakeOver(supervisor, pid, registers).build());
+  space->limits[pid] = limits;
   stub::Slot& boot = space->area->boot;
   boot.registers = to_stub(registers);
   boot.signal_mask = PAGEFOLD_TRY(stop.signal_mask());

@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace pagefold::pmap {
 namespace {
 
@@ -21,27 +23,33 @@ Step judge(int error) {
 }
 
 // Runs one of the filling ioctls over r until all of it is dealt with. `attempt(at, length, done)` issues the ioctl and
-// stores how many bytes it installed.
+// stores how many bytes it installed. The ioctls refuse (ENOENT) a range that more than one host mapping holds, and where
+// the host splits them is its own affair: such a range is filled page by page.
 template <class Attempt>
-Result<Bytes> fill(VirtRange r, const char* what, Attempt&& attempt) {
-  Bytes installed = 0;
-  for (VirtAddr at = r.start; at < r.end;) {
+Result<Filled> fill(VirtRange r, const char* what, Attempt&& attempt) {
+  Filled filled;
+  Bytes most = r.size();
+  while (filled.reached < r.size()) {
+    const VirtAddr at = r.start + filled.reached;
     std::int64_t done = 0;
-    const int outcome = attempt(at, r.end - at, done);
+    const int outcome = attempt(at, std::min(most, r.end - at), done);
     const int error = errno;
     if (done > 0) {
-      installed += static_cast<Bytes>(done);
-      at += static_cast<Bytes>(done);
+      filled.installed += static_cast<Bytes>(done);
+      filled.reached += static_cast<Bytes>(done);
     }
     if (outcome == 0) continue;
     switch (judge(error)) {
-      case Step::Skip: at += kPageSize; break;
-      case Step::Moot: return installed;
+      case Step::Skip: filled.reached += kPageSize; break;
+      case Step::Moot:
+        if (most == kPageSize) return filled;
+        most = kPageSize;
+        break;
       case Step::Failed: return fail(error, fmt::format("{} {:x}-{:x}", what, r.start, r.end));
       default: break;
     }
   }
-  return installed;
+  return filled;
 }
 
 }  // namespace
@@ -73,7 +81,7 @@ Result<void> Uffd::register_shared(VirtRange r) const {
   return register_range(r, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR);
 }
 
-Result<Bytes> Uffd::zero(VirtRange r, Wake wake) const {
+Result<Filled> Uffd::zero(VirtRange r, Wake wake) const {
   return fill(r, "clear pages", [&](VirtAddr at, Bytes length, std::int64_t& done) {
     uffdio_zeropage request{};
     request.range = {at, length};
@@ -84,7 +92,7 @@ Result<Bytes> Uffd::zero(VirtRange r, Wake wake) const {
   });
 }
 
-Result<Bytes> Uffd::copy(VirtRange r, const void* from, Guard guard, Wake wake) const {
+Result<Filled> Uffd::copy(VirtRange r, const void* from, Guard guard, Wake wake) const {
   return fill(r, "copy pages", [&](VirtAddr at, Bytes length, std::int64_t& done) {
     uffdio_copy request{};
     request.dst = at;
@@ -97,7 +105,7 @@ Result<Bytes> Uffd::copy(VirtRange r, const void* from, Guard guard, Wake wake) 
   });
 }
 
-Result<Bytes> Uffd::map_present(VirtRange r, Wake wake) const {
+Result<Filled> Uffd::map_present(VirtRange r, Wake wake) const {
   return fill(r, "map pages", [&](VirtAddr at, Bytes length, std::int64_t& done) {
     uffdio_continue request{};
     request.range = {at, length};

@@ -1,6 +1,6 @@
 // The host's page tables of one guest, worked through its userfaultfd (ioctl_userfaultfd(2)): a thin, typed wrapper.
 // EAGAIN (the address space is changing) is retried, EEXIST (the page is there already) is skipped, ESRCH (the guest is
-// gone) and ENOENT (the range is no longer mapped) end an operation quietly: the fault that asked for it is moot.
+// gone) and ENOENT (a page is no longer mapped) end an operation quietly: the fault that asked for it is moot.
 #pragma once
 
 #include <linux/userfaultfd.h>
@@ -12,6 +12,11 @@
 #include "base/page.h"
 
 namespace pagefold::pmap {
+
+// How far an operation came: the pages of [start, start + reached) are there now, `installed` bytes of them by its doing.
+struct Filled {
+  Bytes reached = 0, installed = 0;
+};
 
 class Uffd {
  public:
@@ -30,12 +35,12 @@ class Uffd {
   Result<void> register_private(VirtRange r) const;
   Result<void> register_shared(VirtRange r) const;
 
-  // Maps cleared frames. Returns the number of bytes installed (pages already there are not counted).
-  Result<Bytes> zero(VirtRange r, Wake wake) const;
+  // Maps cleared frames. Only what was installed is woken: a caller whose page was there already must wake it.
+  Result<Filled> zero(VirtRange r, Wake wake) const;
   // Maps frames filled with the bytes at from.
-  Result<Bytes> copy(VirtRange r, const void* from, Guard guard, Wake wake) const;
+  Result<Filled> copy(VirtRange r, const void* from, Guard guard, Wake wake) const;
   // Maps the frames that the store already holds.
-  Result<Bytes> map_present(VirtRange r, Wake wake) const;
+  Result<Filled> map_present(VirtRange r, Wake wake) const;
   Result<void> write_protect(VirtRange r) const;
   Result<void> allow_writes(VirtRange r) const;
   // Accesses to r raise SIGBUS from now on (Linux 6.6); false when the kernel cannot.

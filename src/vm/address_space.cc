@@ -42,6 +42,12 @@ bool AddressSpace::is_free(VirtRange r) const {
   return it == vmas_.begin() || std::prev(it)->second.range.end <= r.start;
 }
 
+bool AddressSpace::is_free_with_gap(VirtRange r) const {
+  if (!is_free(r)) return false;
+  const auto above = vmas_.lower_bound(r.end);
+  return above == vmas_.end() || !above->second.grows_down || above->first - r.end >= kGuardGap;
+}
+
 bool AddressSpace::is_covered(VirtRange r) const {
   for (VirtAddr at = r.start; at < r.end;) {
     const Vma* v = find(at);
@@ -51,18 +57,18 @@ bool AddressSpace::is_covered(VirtRange r) const {
   return true;
 }
 
-std::optional<VirtAddr> AddressSpace::find_gap(Bytes size) const {
-  VirtAddr top = placement_.end;
-  auto it = vmas_.lower_bound(placement_.end);
+std::optional<VirtAddr> AddressSpace::find_gap(Bytes size, VirtRange area) const {
+  VirtAddr top = area.end;
+  auto it = vmas_.lower_bound(area.end);
   if (it != vmas_.end() && it->second.grows_down) top = std::min(top, it->second.range.start - kGuardGap);
   while (it != vmas_.begin()) {
     --it;
     const Vma& v = it->second;
     if (v.range.end <= top && top - v.range.end >= size) break;
     top = std::min(top, v.range.start - (v.grows_down ? kGuardGap : 0));
-    if (top <= placement_.start) return std::nullopt;
+    if (top <= area.start) return std::nullopt;
   }
-  if (top < placement_.start || top - placement_.start < size) return std::nullopt;
+  if (top < area.start || top - area.start < size) return std::nullopt;
   return top - size;
 }
 

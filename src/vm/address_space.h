@@ -32,11 +32,14 @@ class AddressSpace {
 
   // True when no mapping overlaps r.
   [[nodiscard]] bool is_free(VirtRange r) const;
+  // The same, and no mapping that grows down comes too close above r (the stack guard gap).
+  [[nodiscard]] bool is_free_with_gap(VirtRange r) const;
   // True when every byte of r is mapped.
   [[nodiscard]] bool is_covered(VirtRange r) const;
-  // The highest gap of `size` bytes in the placement area; nullopt when there is none.
-  // `margin` pages below a growing-down mapping are left free (the stack guard gap).
-  [[nodiscard]] std::optional<VirtAddr> find_gap(Bytes size) const;
+  // The highest gap of `size` bytes within `area`, by default the placement area; nullopt when there is none.
+  // The stack guard gap below a mapping that grows down is left free.
+  [[nodiscard]] std::optional<VirtAddr> find_gap(Bytes size) const { return find_gap(size, placement_); }
+  [[nodiscard]] std::optional<VirtAddr> find_gap(Bytes size, VirtRange area) const;
 
   // Puts v in place; its range must be free. Merges it with equal neighbours and returns the resulting mapping.
   Vma& insert(Vma v);

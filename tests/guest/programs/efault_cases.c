@@ -1,4 +1,5 @@
 // Bad buffers give EFAULT or a short count, never a signal. Source: read(2), write(2), readv(2), ERRORS.
+// clone3 is not asked: for guests it does not exist (ENOSYS, whatever its arguments), and libc falls back to clone.
 #include "guest.h"
 
 // Addresses the compiler does not see through.
@@ -56,7 +57,6 @@ int main(void) {
   SHOW(syscall(SYS_rt_sigaction, SIGUSR1, low, 0, 8));
   SHOW(syscall(SYS_rt_sigaction, SIGUSR1, 0, none, 8));
   SHOW(syscall(SYS_futex, none, 0 /* FUTEX_WAIT */, 0, 0, 0, 0));
-  SHOW(syscall(SYS_clone3, low, 88));
 
   // A string that ends just at the border of mapped memory is good.
   char* border = hole + PAGE - 5;

@@ -1,0 +1,26 @@
+// What the limits of a process allow its memory to be (mm_limits.cc). Space::mutex held.
+#pragma once
+
+#include "kernel/space.h"
+
+namespace pagefold::kernel {
+
+// RLIMIT_AS and RLIMIT_DATA of a process that lives in the space.
+MemoryLimits memory_limits(const Space& space, pid_t group);
+// Those of a first guest.
+MemoryLimits own_memory_limits();
+
+Bytes soft_limit(const Space& space, int resource);
+// The space's process has a limit on this resource that `wanted` bytes exceed.
+bool exceeds_limit(const Space& space, int resource, Bytes wanted);
+
+// What RLIMIT_DATA limits (mm/internal.h, is_data_mapping): private writable memory that is no stack.
+inline bool is_data(const vm::Vma& v) { return v.writable() && !v.shared && !v.grows_down && v.tag != vm::Tag::Stack; }
+Bytes data_bytes(const Space& space, VirtRange r);
+
+Bytes locked_bytes(const Space& space, VirtRange r);
+// RLIMIT_MEMLOCK, lifted by CAP_IPC_LOCK.
+bool may_lock_at_all(const Space& space);
+bool may_lock(const Space& space, Bytes total);
+
+}  // namespace pagefold::kernel
