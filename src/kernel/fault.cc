@@ -75,6 +75,8 @@ class Service {
     if (done.installed < r.size()) space_.uffd.wake({fault_.address, fault_.address + kPageSize});
     return {r.start, r.start + done.reached};
   }
+  // The layer's pages of r have their contents now; the first touch was of one of them, the others are speculative.
+  Outcome filled(vm::Vma& v, VirtRange r, const Result<pmap::Filled>& done, FaultCause cause);
 
   Supervisor& supervisor_;
   Space& space_;
@@ -240,14 +242,14 @@ VirtRange fresh_run(const vm::Layer& layer, const vm::Vma& v, VirtRange r, VirtA
 Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file) {
   const PageIndex file_page = page_of(v.object_offset(fault_.address));
   if (file_page >= file.pages()) return beyond_end(v);
-  const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
+  const VirtRange around = fresh_run(*space_.layer, v, window(v), fault_.address);
   std::vector<std::byte> contents;
-  VirtAddr end = r.start;
-  for (; end < r.end; end += kPageSize) {
+  VirtAddr end = around.start;
+  for (; end < around.end; end += kPageSize) {
     const PageIndex source = page_of(v.object_offset(end));
     if (source >= file.pages()) break;
-    contents.resize(end - r.start + kPageSize);
-    const auto copied = file.copy_page(source, contents.data() + (end - r.start), cache::FileObject::Patience::NoWait);
+    contents.resize(end - around.start + kPageSize);
+    const auto copied = file.copy_page(source, contents.data() + (end - around.start), cache::FileObject::Patience::NoWait);
     if (copied) continue;
     if (end > fault_.address) break;  // what lies ahead can wait for its own touch
     if (copied.error().code != EAGAIN) return give_up(copied.error());
@@ -256,23 +258,21 @@ Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file) {
     cold_last_ = file_page + 1;
     return Outcome::Later;
   }
-  const auto done = space_.uffd.copy({r.start, end}, contents.data(), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
-  if (!done) return give_up(done.error());
-  const VirtRange filled = finish({r.start, end}, *done);
-  note_filled(v, filled);
-  installed(v, filled);
-  record(FaultCause::CopyOnWrite, filled.size());
-  return Outcome::Done;
+  const VirtRange r{around.start, end};
+  return filled(v, r, space_.uffd.copy(r, contents.data(), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes), FaultCause::CopyOnWrite);
 }
 
 Service::Outcome Service::clear(vm::Vma& v) {
   const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
-  const auto done = space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
+  return filled(v, r, space_.uffd.zero(r, pmap::Uffd::Wake::Yes), FaultCause::ZeroFill);
+}
+
+Service::Outcome Service::filled(vm::Vma& v, VirtRange r, const Result<pmap::Filled>& done, FaultCause cause) {
   if (!done) return give_up(done.error());
-  const VirtRange filled = finish(r, *done);
-  note_filled(v, filled);
-  installed(v, filled);
-  record(FaultCause::ZeroFill, filled.size());
+  const VirtRange there = finish(r, *done);
+  note_filled(v, there);
+  installed(v, there);
+  record(cause, there.size());
   return Outcome::Done;
 }
 

@@ -66,6 +66,7 @@ Result<SpaceRef> snapshot(Space& parent, vm::Layer::Hot hot) {
   child->brk = parent.brk;
   child->stack_top = parent.stack_top;
   child->program = parent.program;
+  child->limits[0] = memory_limits(parent, parent.pid);  // its process id is not known yet
   child->real_handlers = parent.real_handlers;
   for (std::size_t signal = 0; signal < stub::kSignals; ++signal) child->area->handlers[signal] = parent.real_handlers[signal];
   const std::lock_guard family(child->layer->mutex());
@@ -204,7 +205,7 @@ void on_forked(const Call& call) {
   if (const SpaceRef parent = call.supervisor.space_by_token(call.argument(1))) end_fork(*parent);
   const auto pid = static_cast<pid_t>(call.notification.pid);
   child->pid = pid;
-  child->limits[pid] = memory_limits(*parent, parent->pid);
+  child->limits = {{pid, child->limits.at(0)}};
   child->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!child->pidfd) return call.fail(errno);
   child->boot_ops = child_operations(*child);
