@@ -130,8 +130,8 @@ Result<report::RunSummary> run(const RunOptions& options) {
     }
     (void)!::write(go.write.get(), "g", 1);
     summary.exit_code = exit_code(supervisor.wait());
+    supervisor.stop();  // first: the last spaces are counted by threads of the pool
     supervisor.fill_summary(summary);
-    supervisor.stop();
   }
   watcher.finish();
 
