@@ -335,17 +335,24 @@ void Supervisor::process_ended(pid_t pid) {
   leave_space(pid);
 }
 
-// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER).
+// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER). A child that stands in a
+// ptrace stop of ours shows up here, too, and whoever collects that keeps it from the thread that waits for it (redirect.h):
+// so look first, and collect only the dead. A stop may hide a dead child until the next look.
 void Supervisor::reap() {
   for (;;) {
-    int status = 0;
-    const pid_t pid = ::waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG);
-    if (pid <= 0) return;
-    if (pid == root_) {
-      root_status_ = status;
-      root_ended_ = true;
-    }
+    siginfo_t seen{};
+    constexpr int kLook = WEXITED | WNOHANG | __WALL | __WNOTHREAD;
+    if (::waitid(P_ALL, 0, &seen, kLook | WNOWAIT) != 0 || seen.si_pid == 0) return;
+    if (seen.si_code != CLD_EXITED && seen.si_code != CLD_KILLED && seen.si_code != CLD_DUMPED) return;
+    collect(seen.si_pid);
   }
+}
+
+void Supervisor::collect(pid_t pid) {
+  int status = 0;
+  if (::waitpid(pid, &status, __WALL | __WNOTHREAD | WNOHANG) != pid || pid != root_) return;
+  root_status_ = status;
+  root_ended_ = true;
 }
 
 int Supervisor::wait() {
@@ -360,7 +367,11 @@ int Supervisor::wait() {
       if (root_ended_ && pidfds_.empty()) return root_status_;
     }
     const int n = ::epoll_wait(exits_.get(), events.data(), static_cast<int>(events.size()), 200);
-    for (int i = 0; i < n; ++i) process_ended(events[static_cast<std::size_t>(i)].data.fd);
+    for (int i = 0; i < n; ++i) {
+      const pid_t ended = events[static_cast<std::size_t>(i)].data.fd;
+      process_ended(ended);
+      collect(ended);
+    }
     reap();
   }
 }

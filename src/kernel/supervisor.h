@@ -88,6 +88,7 @@ class Supervisor final : public view::Introspector {
   void page(int epoll);
   void pool_work();
   void reap();
+  void collect(pid_t pid);  // a child that has ended
   void process_ended(pid_t pid);
   void watch_exit(pid_t pid);  // mutex_ held
   // Remembers what the space's mappings held, for the summary. Space::mutex held.
