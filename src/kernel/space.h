@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -106,6 +107,9 @@ struct Space {
 
   // Handlers that stand behind the stub's signal wrapper, by signal; 0: not wrapped.
   std::array<std::uint64_t, stub::kSignals> real_handlers{};
+
+  // Processes here (several after vfork) with a seccomp filter of their own that the stub would not survive.
+  std::set<pid_t> strict_filters;
 
   std::string program;  // path of the executable
   Bytes accounted = 0;  // resident bytes last reported to the frame accounting

@@ -257,6 +257,7 @@ Result<void> take_over(const Call& call, Stop& stop, const user_regs_struct& reg
 void on_execve(const Call& call) {
   const auto& notification = call.notification;
   const auto tid = static_cast<pid_t>(notification.pid);
+  if (call.task.space && filter_forbids_new_processes(call)) return call.fail(EPERM);
   call.supervisor.about_to_wait();
   bool released = false;
   auto stop = Stop::on_return(tid, [&] {
