@@ -14,7 +14,7 @@ struct Command {
   std::vector<std::string> argv;  // argv[0] is looked up in PATH
   std::string directory;          // working directory
   std::optional<int> cpu;         // the one processor that it, and all it starts, may use
-  std::chrono::seconds timeout{120};
+  std::chrono::seconds timeout{60};
 };
 
 struct Outcome {

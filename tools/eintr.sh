@@ -16,7 +16,9 @@ cc -O2 -Wall -Wextra -o "$work/eintr" "$here/eintr.c"
 
 native=$(timeout -k 1 "$seconds" "$work/eintr" "$pairs")
 echo "native    $native"
-ours=$(timeout -k 1 "$seconds" "$PAGEFOLD" run -q -- "$work/eintr" "$pairs")
+code=0
+ours=$(timeout -k 1 "$seconds" "$PAGEFOLD" run -q -- "$work/eintr" "$pairs") || code=$?
+((code == 0)) || { echo "eintr: under pagefold the program ended with $code" >&2; exit 1; }
 echo "pagefold  $ours"
 
 read -r _ calls _ interrupted _ signals <<<"$ours"

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-readme=$here/../README.md
+readonly text=$here/../LICENSE
 PAGEFOLD=$(realpath "${PAGEFOLD:-$here/../build/release/pagefold}")
 runs=${1:-1000}
 
@@ -100,7 +100,7 @@ one_run() {
   local -a command
   case $((number % 5)) in
     0) command=(/bin/true) ;;
-    1) command=(cat "$readme") ;;
+    1) command=(cat "$text") ;;
     2) command=(/bin/sh -c 'ls / | sort | head -n 3') ;;
     3) command=(/bin/sh -c '(sleep 0.01; true) & exit 0') ;;
     4) command=(/bin/sh -c 'true & x=$(echo a); test "$x" = a; wait') ;;

@@ -42,18 +42,23 @@ struct Row {
 };
 
 Finding present(const Row& row, std::string detail = {}) {
-  return {row.key, row.title, row.need, Status::Present, std::move(detail), row.purpose, {}};
+  return {row.key, row.title, row.need, Status::Present, std::move(detail), {}, row.purpose, {}};
 }
 
-Finding missing(const Row& row, std::string detail) {
-  return {row.key, row.title, row.need, Status::Missing, std::move(detail), row.purpose, row.remedy};
+Finding missing(const Row& row, const Error& error) {
+  return {row.key, row.title, row.need, Status::Missing, error.message(), error, row.purpose, row.remedy};
+}
+
+// Nothing failed, but what was found does not suffice.
+Finding insufficient(const Row& row, const std::string& found) {
+  return {row.key, row.title, row.need, Status::Missing, found, Error{ENOTSUP, found}, row.purpose, row.remedy};
 }
 
 Finding judge(const Row& row, const Result<void>& outcome) {
-  return outcome ? present(row) : missing(row, outcome.error().message());
+  return outcome ? present(row) : missing(row, outcome.error());
 }
 
-Finding judge(const Row& row, bool works) { return works ? present(row) : missing(row, "the kernel does not know it"); }
+Finding judge(const Row& row, bool works) { return works ? present(row) : insufficient(row, "the kernel does not know it"); }
 
 // A refusal by permission is fixed by rights, anything else by a newer kernel.
 std::string remedy_for(const Error& error, const std::string& rights) {
@@ -63,9 +68,9 @@ std::string remedy_for(const Error& error, const std::string& rights) {
 Finding kernel_finding() {
   const Row row{"kernel", "Linux 6.1 or later", Need::Required, "everything below", kNewerKernel};
   const Result<KernelVersion> version = kernel_version();
-  if (!version) return missing(row, version.error().message());
+  if (!version) return missing(row, version.error());
   const bool recent = *version >= KernelVersion{kOldestMajor, kOldestMinor, {}};
-  return recent ? present(row, version->release) : missing(row, version->release);
+  return recent ? present(row, version->release) : insufficient(row, version->release);
 }
 
 void userfaultfd_findings(std::vector<Finding>& findings) {
@@ -74,7 +79,7 @@ void userfaultfd_findings(std::vector<Finding>& findings) {
   const Result<UserfaultfdProbe> probe = probe_userfaultfd();
   if (!probe) {
     row.remedy = remedy_for(probe.error(), is_root() ? kUnfilteredContainer : kUdevRule);
-    findings.push_back(missing(row, probe.error().message()));
+    findings.push_back(missing(row, probe.error()));
     return;
   }
   findings.push_back(present(row));
@@ -114,7 +119,7 @@ void seccomp_listener_findings(std::vector<Finding>& findings) {
     const bool below_another = probe.error().code == EBUSY;
     row.remedy = below_another ? "run pagefold outside the supervisor that already traps this shell's system calls"
                                : remedy_for(probe.error(), kUnfilteredContainer);
-    findings.push_back(missing(row, probe.error().message()));
+    findings.push_back(missing(row, probe.error()));
     return;
   }
   findings.push_back(present(row));
@@ -137,7 +142,7 @@ void child_findings(std::vector<Finding>& findings) {
   const Row compare{"kcmp", "kcmp", Need::Optional, "recognising descriptors of one open file", kNewerKernel};
   const Result<ChildProbe> probe = probe_child();
   if (!probe) {
-    for (const Row& row : {seize, getfd, compare}) findings.push_back(missing(row, probe.error().message()));
+    for (const Row& row : {seize, getfd, compare}) findings.push_back(missing(row, probe.error()));
     return;
   }
   findings.push_back(judge(seize, probe->ptrace_seize));
@@ -165,14 +170,14 @@ Finding cgroup_finding() {
   const Result<std::string> directory = own_cgroup2();
   if (!directory) {
     row.remedy = "mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified";
-    return missing(row, directory.error().message());
+    return missing(row, directory.error());
   }
   const Result<void> outcome = probe_cgroup2(*directory);
   if (outcome) return present(row, *directory);
   row.remedy = outcome.error().code == EROFS
                    ? fmt::format("mount -o remount,rw {}", *directory)
                    : (is_root() ? fmt::format("mkdir -p {}", *directory) : kDelegatedCgroup);
-  return missing(row, outcome.error().message());
+  return missing(row, outcome.error());
 }
 
 void limit_findings(std::vector<Finding>& findings) {
@@ -180,9 +185,9 @@ void limit_findings(std::vector<Finding>& findings) {
                   "ulimit -Hn 1048576"};
   if (const Result<unsigned long> limit = open_files_limit()) {
     const std::string detail = fmt::format("{}", *limit);
-    findings.push_back(*limit >= kEnoughFiles ? present(files, detail) : missing(files, detail));
+    findings.push_back(*limit >= kEnoughFiles ? present(files, detail) : insufficient(files, detail));
   } else {
-    findings.push_back(missing(files, limit.error().message()));
+    findings.push_back(missing(files, limit.error()));
   }
 
   struct Sysctl {
@@ -202,8 +207,12 @@ void limit_findings(std::vector<Finding>& findings) {
   };
   for (const Sysctl& sysctl : sysctls) {
     const Result<long> value = read_sysctl(sysctl.path);
-    const std::string detail = value ? fmt::format("{}", *value) : value.error().message();
-    findings.push_back(value && sysctl.suits(*value) ? present(sysctl.row, detail) : missing(sysctl.row, detail));
+    if (!value) {
+      findings.push_back(missing(sysctl.row, value.error()));
+      continue;
+    }
+    const std::string found = fmt::format("{}", *value);
+    findings.push_back(sysctl.suits(*value) ? present(sysctl.row, found) : insufficient(sysctl.row, found));
   }
 }
 
@@ -240,12 +249,12 @@ Result<void> require_runnable() {
   userfaultfd_findings(findings);
   findings.push_back(seccomp_notify_finding());
   findings.push_back(memfd_finding());
-  findings.push_back(cgroup_finding());
   const auto first = std::ranges::find_if(findings, is_required_and_missing);
   if (first == findings.end()) return {};
   const std::size_t text = first->title.find_first_not_of(' ');
-  return fail(ENOSYS, fmt::format("cannot run here: {} is missing ({}); `pagefold doctor` tells how to fix it",
-                                  first->title.substr(text), first->detail));
+  const std::string context = first->error.context.empty() ? "" : ": " + first->error.context;
+  return fail(first->error.code,
+              "cannot run here, see `pagefold doctor`: missing is " + first->title.substr(text) + context);
 }
 
 }  // namespace pagefold::host

@@ -23,7 +23,8 @@ struct Finding {
   std::string title;    // for people
   Need need = Need::Required;
   Status status = Status::Missing;
-  std::string detail;   // what was found ("6.18.44"), or the error met
+  std::string detail;   // what was found ("6.18.44"), or why it is missing
+  Error error;          // of a missing one
   std::string purpose;  // what Pagefold uses it for
   std::string remedy;   // the command that fixes it; empty when present
 };

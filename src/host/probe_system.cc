@@ -1,8 +1,7 @@
 // What is read rather than tried: the kernel's version and limits. And cgroup v2, which ends all guests at once when the supervisor dies; on
 // hybrid systems it is not at /sys/fs/cgroup, so its place is taken from /proc/self/mountinfo (proc_pid_mountinfo(5)).
-#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -112,8 +111,9 @@ Result<std::string> own_cgroup2() {
 }
 
 Result<void> probe_cgroup2(const std::string& directory) {
-  const std::string probe = directory + "/pagefold-probe-" + std::to_string(::getpid());
-  if (::mkdir(probe.c_str(), 0755) != 0) return fail_errno("mkdir " + probe);
+  // Not named by pid: other pid namespaces share the hierarchy.
+  std::string probe = directory + "/pagefold-probe-XXXXXX";
+  if (::mkdtemp(probe.data()) == nullptr) return fail_errno("make a cgroup in " + directory);
   const std::string kill_file = probe + "/cgroup.kill";
   const int code = ::access(kill_file.c_str(), W_OK) == 0 ? 0 : errno;
   ::rmdir(probe.c_str());

@@ -14,8 +14,12 @@
 namespace pagefold::kernel {
 namespace {
 
+// Inherited pages copied at one touch: neighbours tend to be needed together.
+constexpr PageIndex kPullBlock = 4;
 // Pages of a file mapped around a first touch, when they are cheap to have (as the kernel's own fault-around).
 constexpr PageIndex kFileBlock = 16;
+// The same when the pages are in frames already: mapping them costs little time and no memory.
+constexpr PageIndex kCachedBlock = 32;
 // Pages filled in one step when a program asks for a range.
 constexpr PageIndex kPopulateStep = 256;
 // A stack keeps this distance from the mapping below it.
@@ -71,6 +75,8 @@ class Service {
     if (done.installed < r.size()) space_.uffd.wake({fault_.address, fault_.address + kPageSize});
     return {r.start, r.start + done.reached};
   }
+  // The layer's pages of r have their contents now; the first touch was of one of them, the others are speculative.
+  Outcome filled(vm::Vma& v, VirtRange r, const Result<pmap::Filled>& done, FaultCause cause);
 
   Supervisor& supervisor_;
   Space& space_;
@@ -183,18 +189,17 @@ Service::Outcome Service::break_sharing(PageIndex page) {
   if (!copies) return give_up(copies.error());
   layer.unguard(page);
   layer.note_touched(page);
+  layer.note_hot(page);
   const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
   if (!allowed) return give_up(allowed.error());
   record(FaultCause::CopyOnWrite, bytes_of(*copies));
   return Outcome::Done;
 }
 
+// Inherited pages, from the touched one on: copied from the nearest ancestors that hold them.
 Service::Outcome Service::pull(vm::Vma& v, PageIndex page) {
   vm::Layer& layer = *space_.layer;
-  alignas(16) std::array<std::byte, kPageSize> contents;
-  const auto fetched = layer.fetch(page, contents.data());
-  if (!fetched) return give_up(fetched.error());
-  Bytes copied = kPageSize;
+  Bytes copied = 0;
   bool guard = layer.has_heirs(page);
   if (guard && fault_.write) {
     const auto copies = layer.push(page);
@@ -202,14 +207,26 @@ Service::Outcome Service::pull(vm::Vma& v, PageIndex page) {
     copied += bytes_of(*copies);
     guard = false;
   }
-  const VirtRange r{fault_.address, fault_.address + kPageSize};
+  const Bytes ahead = v.range.end - fault_.address;
+  const PageIndex wish = std::max(window(v).pages(), std::min<PageIndex>(kPullBlock, supervisor_.fault_around()));
+  PageIndex last = std::min({page + wish, page + page_of(ahead), layer.inherited().next_gap(page, page + wish)});
+  if (guard || v.grows_down) last = page + 1;
+  std::vector<std::byte> contents(bytes_of(last - page));
+  PageIndex end = page;
+  for (; end < last && (end == page || !layer.has_heirs(end)); ++end) {
+    const auto fetched = layer.fetch(end, contents.data() + bytes_of(end - page));
+    if (!fetched) return give_up(fetched.error());
+  }
+  const VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
   const auto done = space_.uffd.copy(r, contents.data(), guard ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
   if (!done) return give_up(done.error());
-  if (finish(r, *done).empty()) return Outcome::Done;
-  layer.note_filled(page, false);
+  const VirtRange filled = finish(r, *done);
+  if (filled.empty()) return Outcome::Done;
+  for (PageIndex p = page; p < page + filled.pages(); ++p) layer.note_filled(p, p != page);
+  layer.note_pulled(page);
   if (guard) layer.guard(page, page + 1);
   installed(v, r);
-  record(FaultCause::CopyOnWrite, copied);
+  record(FaultCause::CopyOnWrite, copied + r.size());
   return Outcome::Done;
 }
 
@@ -225,14 +242,14 @@ VirtRange fresh_run(const vm::Layer& layer, const vm::Vma& v, VirtRange r, VirtA
 Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file) {
   const PageIndex file_page = page_of(v.object_offset(fault_.address));
   if (file_page >= file.pages()) return beyond_end(v);
-  const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
+  const VirtRange around = fresh_run(*space_.layer, v, window(v), fault_.address);
   std::vector<std::byte> contents;
-  VirtAddr end = r.start;
-  for (; end < r.end; end += kPageSize) {
+  VirtAddr end = around.start;
+  for (; end < around.end; end += kPageSize) {
     const PageIndex source = page_of(v.object_offset(end));
     if (source >= file.pages()) break;
-    contents.resize(end - r.start + kPageSize);
-    const auto copied = file.copy_page(source, contents.data() + (end - r.start), cache::FileObject::Patience::NoWait);
+    contents.resize(end - around.start + kPageSize);
+    const auto copied = file.copy_page(source, contents.data() + (end - around.start), cache::FileObject::Patience::NoWait);
     if (copied) continue;
     if (end > fault_.address) break;  // what lies ahead can wait for its own touch
     if (copied.error().code != EAGAIN) return give_up(copied.error());
@@ -241,23 +258,21 @@ Service::Outcome Service::fill_from_file(vm::Vma& v, cache::FileObject& file) {
     cold_last_ = file_page + 1;
     return Outcome::Later;
   }
-  const auto done = space_.uffd.copy({r.start, end}, contents.data(), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
-  if (!done) return give_up(done.error());
-  const VirtRange filled = finish({r.start, end}, *done);
-  note_filled(v, filled);
-  installed(v, filled);
-  record(FaultCause::CopyOnWrite, filled.size());
-  return Outcome::Done;
+  const VirtRange r{around.start, end};
+  return filled(v, r, space_.uffd.copy(r, contents.data(), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes), FaultCause::CopyOnWrite);
 }
 
 Service::Outcome Service::clear(vm::Vma& v) {
   const VirtRange r = fresh_run(*space_.layer, v, window(v), fault_.address);
-  const auto done = space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
+  return filled(v, r, space_.uffd.zero(r, pmap::Uffd::Wake::Yes), FaultCause::ZeroFill);
+}
+
+Service::Outcome Service::filled(vm::Vma& v, VirtRange r, const Result<pmap::Filled>& done, FaultCause cause) {
   if (!done) return give_up(done.error());
-  const VirtRange filled = finish(r, *done);
-  note_filled(v, filled);
-  installed(v, filled);
-  record(FaultCause::ZeroFill, filled.size());
+  const VirtRange there = finish(r, *done);
+  note_filled(v, there);
+  installed(v, there);
+  record(cause, there.size());
   return Outcome::Done;
 }
 
@@ -270,13 +285,13 @@ Service::Outcome Service::serve_file(vm::Vma& v, cache::FileObject& file) {
   }
   // Sequential touches widen the window as for anonymous memory; otherwise a small block around the touch.
   VirtRange r = window(v);
-  const PageIndex block = asked_.empty() ? std::min<PageIndex>(kFileBlock, supervisor_.fault_around()) : 1;
-  const VirtAddr base = fault_.address - bytes_of(page % block);
+  const bool cached = file.resident(page);
+  const PageIndex block = asked_.empty() ? std::min<PageIndex>(cached ? kCachedBlock : kFileBlock, supervisor_.fault_around()) : 1;
+  const VirtAddr base = fault_.address - bytes_of(std::min(page % block, page_of(fault_.address)));
   if (r.size() < bytes_of(block)) r = VirtRange{base, base + bytes_of(block)}.intersect(v.range);
   PageIndex first = page_of(v.object_offset(r.start));
   PageIndex last = std::min(first + r.pages(), file.pages());
 
-  const bool cached = file.resident(page);
   if (!cached) {
     const auto read = file.ensure(first, last, cache::FileObject::Patience::NoWait);
     if (!read) {

@@ -33,11 +33,12 @@ Result<void> guard_pages(Space& space) {
     if (piece.kind != pmap::HostPiece::Kind::Layer) return;
     const PageIndex first = page_of(piece.offset), last = first + piece.range.pages();
     for (PageIndex page = layer.present().next(first, last); page < last && done; page = layer.present().next(page, last)) {
-      if (layer.guarded().test(page)) {
-        page = layer.guarded().next_gap(page, last);
+      if (layer.guarded().test(page) || layer.given().test(page)) {
+        ++page;
         continue;
       }
-      const PageIndex end = std::min(layer.present().next_gap(page, last), layer.guarded().next(page, last));
+      const PageIndex end =
+          std::min({layer.present().next_gap(page, last), layer.guarded().next(page, last), layer.given().next(page, last)});
       const VirtAddr start = piece.range.start + bytes_of(page - first);
       done = space.uffd.write_protect({start, start + bytes_of(end - page)});
       layer.guard(page, end);
@@ -48,12 +49,12 @@ Result<void> guard_pages(Space& space) {
 }
 
 // The child's Space, its parent guarded. Space::mutex of the parent held.
-Result<SpaceRef> snapshot(Space& parent) {
+Result<SpaceRef> snapshot(Space& parent, vm::Layer::Hot hot) {
   SpaceRef child = PAGEFOLD_TRY(Space::create(0));
   std::vector<std::shared_ptr<vm::Layer>> dropped;  // outlives the lock
   {
     const std::lock_guard family(parent.layer->mutex());
-    child->layer = vm::Layer::fork(parent.layer, child->store, dropped);
+    child->layer = vm::Layer::fork(parent.layer, child->store, hot, dropped);
     PAGEFOLD_CHECK(guard_pages(parent));
   }
   child->map.set_placement(parent.map.placement());
@@ -65,6 +66,7 @@ Result<SpaceRef> snapshot(Space& parent) {
   child->brk = parent.brk;
   child->stack_top = parent.stack_top;
   child->program = parent.program;
+  child->limits[0] = memory_limits(parent, parent.pid);  // its process id is not known yet
   child->real_handlers = parent.real_handlers;
   for (std::size_t signal = 0; signal < stub::kSignals; ++signal) child->area->handlers[signal] = parent.real_handlers[signal];
   const std::lock_guard family(child->layer->mutex());
@@ -95,7 +97,7 @@ std::vector<HostOp> child_operations(Space& child) {
   return ops;
 }
 
-void cancel(Space& parent) {
+void end_fork(Space& parent) {
   const std::lock_guard lock(parent.mutex);
   parent.fork_child.reset();
   parent.fork_done.notify_all();
@@ -114,11 +116,6 @@ CloneRequest request_of(const Call& call) {
 bool writable_word(Space& space, VirtAddr address) {
   const vm::Vma* v = space.map.find(address);
   return v != nullptr && v->writable() && v->range.contains(address + 3);
-}
-
-stub::Registers to_stub(const user_regs_struct& r) {
-  return {r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10,    r.r9, r.r8,
-          r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rsp, r.eflags, r.rip};
 }
 
 // Fills the parent's slot and the child's boot slot and sends the stopped thread on its way.
@@ -170,7 +167,7 @@ void on_clone(const Call& call) {
     std::unique_lock lock(parent.mutex);
     parent.wait_for_fork(lock);
     if (parent.state != Space::State::Running) return call.fail(EAGAIN);
-    auto made = snapshot(parent);
+    auto made = snapshot(parent, call.supervisor.fault_around() > 1 ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave);
     if (!made) {
       stats().note("fork: " + made.error().message());
       return call.fail(made.error().code == EMFILE ? EAGAIN : ENOMEM);
@@ -180,6 +177,7 @@ void on_clone(const Call& call) {
     index = parent.next_slot++ % stub::kSlots;
     account(parent);
   }
+  call.supervisor.expect_fork(parent.token, index, child);
   call.supervisor.about_to_wait();
   bool released = false;
   auto stop = Stop::on_return(static_cast<pid_t>(call.notification.pid), [&] {
@@ -187,30 +185,27 @@ void on_clone(const Call& call) {
     released = true;
   });
   if (!stop) {
-    cancel(parent);
+    call.supervisor.claim_fork(parent.token, index);
+    end_fork(parent);
     if (!released) call.fail(EAGAIN);
     return;
   }
   if (const auto done = redirect(parent, *child, index, request, *stop); !done) {
-    cancel(parent);
+    call.supervisor.claim_fork(parent.token, index);
+    end_fork(parent);
     stats().note("fork: " + done.error().message());
     ::kill(call.task.group, SIGKILL);
   }
 }
 
 void on_forked(const Call& call) {
-  const SpaceRef parent = call.supervisor.space_by_token(call.argument(1));
-  if (!parent) return call.fail(ENOSYS);
+  const SpaceRef child = call.supervisor.claim_fork(call.argument(1), static_cast<unsigned>(call.argument(0)));
+  if (!child) return call.fail(ENOSYS);
+  // The parent may have ended or exec'ed already.
+  if (const SpaceRef parent = call.supervisor.space_by_token(call.argument(1))) end_fork(*parent);
   const auto pid = static_cast<pid_t>(call.notification.pid);
-  SpaceRef child;
-  {
-    const std::lock_guard lock(parent->mutex);
-    child = std::exchange(parent->fork_child, nullptr);
-    parent->fork_done.notify_all();
-    if (!child) return call.fail(ENOSYS);
-  }
   child->pid = pid;
-  child->limits[pid] = memory_limits(*parent, parent->pid);
+  child->limits = {{pid, child->limits.at(0)}};
   child->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!child->pidfd) return call.fail(errno);
   child->boot_ops = child_operations(*child);
@@ -223,7 +218,8 @@ void on_forked(const Call& call) {
 }
 
 void on_fork_failed(const Call& call) {
-  cancel(call.space());
+  call.supervisor.claim_fork(call.space().token, static_cast<unsigned>(call.argument(0)));
+  end_fork(call.space());
   call.reply(0);
 }
 

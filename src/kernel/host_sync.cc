@@ -238,6 +238,15 @@ Result<void> carry_out(Space& space, const Listener& listener, const std::vector
   return commit(space, ops);
 }
 
+Result<std::int64_t> call_in_guest(Space& space, const Listener& listener, const stub::Command& command) {
+  PAGEFOLD_TRY(space.agent.wait_idle());
+  space.area->commands[0] = command;
+  PAGEFOLD_CHECK(space.agent.run(listener, 1));
+  const auto result = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
+  if (result < 0 && result > -4096) return fail(static_cast<int>(-result));
+  return result;
+}
+
 Result<void> synchronise(Space& space, const Listener& listener, VirtRange r, Urgency urgency) {
   const auto ops = plan(space, r, urgency);
   if (ops.empty()) return {};

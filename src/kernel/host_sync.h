@@ -47,6 +47,9 @@ Result<void> register_piece(Space& space, const pmap::HostPiece& piece);
 Result<void> synchronise(Space& space, const Listener& listener, VirtRange r, Urgency urgency);
 Result<void> carry_out(Space& space, const Listener& listener, const std::vector<HostOp>& ops);
 
+// One system call made by the agent in the guest's name; its result, or its errno.
+Result<std::int64_t> call_in_guest(Space& space, const Listener& listener, const stub::Command& command);
+
 // What the host should have for a mapping of the model.
 pmap::HostPiece wanted(const vm::Vma& v);
 

@@ -101,6 +101,7 @@ MappingView describe(const Space& space, const vm::Vma& v, const std::map<const 
   out.execute = (v.prot & vm::kExec) != 0;
   out.shared = v.shared;
   out.may_write = (v.may & vm::kWrite) != 0;
+  out.was_writable = !v.shared && (v.writable() || (v.object && v.layered));
   out.name = display_name(v);
   if (v.object) {
     out.offset = v.tag == vm::Tag::Stack ? 0 : v.offset;

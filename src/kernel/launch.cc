@@ -39,9 +39,7 @@ struct SavedSignals {
   sigset_t mask;
 };
 
-[[noreturn]] void become_guest(const RunOptions& options, const std::vector<sock_filter>& filter, const Watcher& watcher,
-                               const Pipe& tell, const Pipe& go, const SavedSignals& saved) {
-  if (!watcher.join()) ::_exit(kExitFailed);
+[[noreturn]] void become_guest(const RunOptions& options, const std::vector<sock_filter>& filter, const Pipe& tell, const Pipe& go, const SavedSignals& saved) {
   const int listener = install_filter(filter);
   Hello hello{listener, listener < 0 ? errno : 0};
   (void)!::write(tell.write.get(), &hello, sizeof hello);
@@ -93,15 +91,14 @@ Result<report::RunSummary> run(const RunOptions& options) {
   ::getrlimit(RLIMIT_NOFILE, &descriptors);
 
   Watcher watcher;
-  if (const auto watching = watcher.start(); !watching)
-    stats().note("guests may outlive a killed supervisor: " + watching.error().message());
+  PAGEFOLD_CHECK(watcher.start());
   const Pipe tell = PAGEFOLD_TRY(Pipe::create()), go = PAGEFOLD_TRY(Pipe::create());
   const auto filter = make_filter();
 
   ::fflush(nullptr);
-  const pid_t root = ::fork();
+  const pid_t root = watcher.fork_into();
   if (root < 0) return fail_errno("fork");
-  if (root == 0) become_guest(options, filter, watcher, tell, go, saved);
+  if (root == 0) become_guest(options, filter, tell, go, saved);
   g_root = root;
   raise_descriptor_limit();
   ::signal(SIGINT, SIG_IGN);
@@ -133,8 +130,8 @@ Result<report::RunSummary> run(const RunOptions& options) {
     }
     (void)!::write(go.write.get(), "g", 1);
     summary.exit_code = exit_code(supervisor.wait());
+    supervisor.stop();  // first: the last spaces are counted by threads of the pool
     supervisor.fill_summary(summary);
-    supervisor.stop();
   }
   watcher.finish();
 

@@ -100,12 +100,9 @@ Result<void> advise_one(Space& space, const vm::Vma& v, VirtRange part, int advi
 
 // Advice for a range that holds host-mapped parts goes to the host for those, which only the host can carry out.
 Result<void> advise_host(const Call& call, VirtRange part, int advice) {
-  Space& space = call.space();
-  PAGEFOLD_TRY(space.agent.wait_idle());
-  space.area->commands[0] = {SYS_madvise, {part.start, part.size(), static_cast<std::uint64_t>(advice), 0, 0, 0}, 0, 0};
-  PAGEFOLD_CHECK(space.agent.run(call.supervisor.listener(), 1));
-  const auto result = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
-  return result < 0 ? Result<void>(fail(static_cast<int>(-result))) : Result<void>{};
+  const stub::Command madvise{SYS_madvise, {part.start, part.size(), static_cast<std::uint64_t>(advice), 0, 0, 0}, 0, 0};
+  PAGEFOLD_TRY(call_in_guest(call.space(), call.supervisor.listener(), madvise));
+  return {};
 }
 
 Result<void> advise(const Call& call, VirtRange r, int advice) {

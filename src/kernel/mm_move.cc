@@ -87,13 +87,9 @@ void add_piece(Space& space, vm::Vma v, VirtRange r) {
 // A host-mapped range: the host moves or resizes it, the model follows.
 Result<VirtAddr> move_host(const Call& call, const vm::Vma& v, const Move& m, VirtAddr target) {
   Space& space = call.space();
-  const std::uint64_t id = PAGEFOLD_TRY(space.agent.wait_idle());
-  (void)id;
-  space.area->commands[0] = {SYS_mremap, {m.old_start, m.old_size, m.new_size, MREMAP_MAYMOVE | MREMAP_FIXED, target, 0}, 0, 0};
-  if (target == m.old_start) space.area->commands[0].arguments[3] = 0;
-  PAGEFOLD_CHECK(space.agent.run(call.supervisor.listener(), 1));
-  const auto result = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
-  if (result < 0 && result > -4096) return fail(static_cast<int>(-result));
+  const std::uint64_t flags = target == m.old_start ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
+  PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(),
+                             {SYS_mremap, {m.old_start, m.old_size, m.new_size, flags, target, 0}, 0, 0}));
   vm::Vma moved = v;
   if (target != m.old_start) PAGEFOLD_CHECK(unmap_range(space, {target, target + m.new_size}));
   space.map.remove(m.old_range());

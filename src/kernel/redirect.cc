@@ -18,8 +18,13 @@ void* as_pointer(T value) {
 
 }  // namespace
 
+stub::Registers to_stub(const user_regs_struct& r) {
+  return {r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10,    r.r9, r.r8,
+          r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rsp, r.eflags, r.rip};
+}
+
 Result<void> Stop::seize(pid_t tid) {
-  if (::ptrace(PTRACE_SEIZE, tid, nullptr, nullptr) != 0) return fail_errno(fmt::format("ptrace seize {}", tid));
+  if (::ptrace(PTRACE_SEIZE, tid, nullptr, as_pointer(PTRACE_O_TRACEEXEC)) != 0) return fail_errno(fmt::format("ptrace seize {}", tid));
   if (::ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr) != 0) return fail_errno(fmt::format("ptrace interrupt {}", tid));
   return {};
 }

@@ -12,6 +12,7 @@
 
 #include "kernel/calls.h"
 #include "kernel/guest_memory.h"
+#include "kernel/host_sync.h"
 #include "stub/blob.h"
 
 namespace pagefold::kernel {
@@ -30,14 +31,12 @@ Result<void> exchange(const Call& call, int signal, const stub::SignalAction* ac
   stub::Area& area = *space.area;
   if (action != nullptr) area.action = *action;
   const std::uint64_t base = stub::kAreaBase;
-  area.commands[0] = {SYS_rt_sigaction,
-                      {static_cast<std::uint64_t>(signal), action != nullptr ? base + offsetof(stub::Area, action) : 0,
-                       base + offsetof(stub::Area, old_action), kMaskSize, 0, 0},
-                      0,
-                      0};
-  PAGEFOLD_CHECK(space.agent.run(call.supervisor.listener(), 1));
-  const auto result = static_cast<volatile stub::Command&>(area.commands[0]).result;
-  if (result < 0) return fail(static_cast<int>(-result));
+  const stub::Command rt_sigaction{SYS_rt_sigaction,
+                                   {static_cast<std::uint64_t>(signal), action != nullptr ? base + offsetof(stub::Area, action) : 0,
+                                    base + offsetof(stub::Area, old_action), kMaskSize, 0, 0},
+                                   0,
+                                   0};
+  PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(), rt_sigaction));
   old = area.old_action;
   return {};
 }

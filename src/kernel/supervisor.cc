@@ -185,7 +185,7 @@ void Supervisor::defer(std::function<void()> work) {
   if (pool_idle_ < pool_queue_.size() && pool_size_ < kMostPoolThreads) {
     ++pool_size_;
     const std::lock_guard threads(threads_mutex_);
-    threads_.emplace_back([this] { pool_work(); });
+    if (!stopping_) threads_.emplace_back([this] { pool_work(); });
   }
   pool_wake_.notify_one();
 }
@@ -266,7 +266,8 @@ void Supervisor::leave_space(pid_t group) {
       it = tasks_.erase(it);
     }
   }
-  for (const SpaceRef& space : left) destroy_if_empty(space);
+  // Freeing its frames takes a while; neither the program that is being started nor a parent needs to wait for it.
+  for (SpaceRef& space : left) defer([this, space = std::move(space)] { destroy_if_empty(space); });
 }
 
 void Supervisor::forget_thread(pid_t tid) {
@@ -279,6 +280,17 @@ SpaceRef Supervisor::space_by_token(std::uint64_t token) {
   const std::lock_guard lock(mutex_);
   const auto it = tokens_.find(token);
   return it == tokens_.end() ? nullptr : it->second.lock();
+}
+
+void Supervisor::expect_fork(std::uint64_t parent_token, unsigned slot, const SpaceRef& child) {
+  const std::lock_guard lock(mutex_);
+  pending_forks_[{parent_token, slot}] = child;
+}
+
+SpaceRef Supervisor::claim_fork(std::uint64_t parent_token, unsigned slot) {
+  const std::lock_guard lock(mutex_);
+  auto node = pending_forks_.extract({parent_token, slot});
+  return node ? std::move(node.mapped()) : nullptr;
 }
 
 void Supervisor::destroy_if_empty(const SpaceRef& space) {
@@ -296,7 +308,12 @@ void Supervisor::destroy_if_empty(const SpaceRef& space) {
   count_objects(*space);
   space->fork_child.reset();
   space->fork_done.notify_all();
-  if (const pid_t agent = space->agent.pid(); agent > 0) ::kill(agent, SIGKILL);
+  if (const pid_t agent = space->agent.pid(); agent > 0) {
+    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, agent, 0)));
+    ::kill(agent, SIGKILL);
+    const std::lock_guard table(mutex_);
+    if (pidfd) ended_.push_back({agent, std::move(pidfd)});
+  }
   stats().frames(-static_cast<std::int64_t>(space->accounted));
   space->accounted = 0;
   space->map.clear();
@@ -331,22 +348,37 @@ std::vector<SpaceRef> Supervisor::spaces() {
 void Supervisor::process_ended(pid_t pid) {
   {
     const std::lock_guard lock(mutex_);
-    pidfds_.erase(pid);
+    if (auto node = pidfds_.extract(pid)) {
+      ::epoll_ctl(exits_.get(), EPOLL_CTL_DEL, node.mapped().get(), nullptr);
+      ended_.push_back({pid, std::move(node.mapped())});
+    }
   }
   leave_space(pid);
 }
 
-// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER).
+// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER). Only by name and only when
+// they have ended: a wait for any child would also take the stops that another thread of ours is waiting for (redirect.h).
 void Supervisor::reap() {
-  for (;;) {
-    int status = 0;
-    const pid_t pid = ::waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG);
-    if (pid <= 0) return;
-    if (pid == root_) {
-      root_status_ = status;
-      root_ended_ = true;
-    }
+  std::vector<Ended> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    ended.swap(ended_);
   }
+  std::erase_if(ended, [this](const Ended& process) {
+    siginfo_t info{};
+    const int outcome = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process.pidfd.get()), &info, WEXITED | WNOHANG | __WALL);
+    if (outcome == 0 && info.si_pid != 0) {
+      if (process.pid == root_) {
+        root_status_ = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
+        root_ended_ = true;
+      }
+      return true;
+    }
+    // Not dead yet, or a zombie of another guest, which may still become ours when that guest ends.
+    return ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), 0, nullptr, 0) != 0;
+  });
+  const std::lock_guard lock(mutex_);
+  for (Ended& process : ended) ended_.push_back(std::move(process));
 }
 
 int Supervisor::wait() {
@@ -371,7 +403,10 @@ void Supervisor::stop() {
   if (control_) control_->stop();
   for (const SpaceRef& space : spaces()) space->agent.gone();
   ::eventfd_write(stop_event_.get(), 1);
-  pool_wake_.notify_all();
+  {
+    const std::lock_guard lock(pool_mutex_);
+    pool_wake_.notify_all();
+  }
   std::vector<std::thread> threads;
   {
     const std::lock_guard lock(threads_mutex_);

@@ -62,6 +62,9 @@ class Supervisor final : public view::Introspector {
   void leave_space(pid_t group);
   void forget_thread(pid_t tid);
   SpaceRef space_by_token(std::uint64_t token);
+  // A fork in flight: the child claims its Space by its parent's token and the slot, even if the parent is gone by then.
+  void expect_fork(std::uint64_t parent_token, unsigned slot, const SpaceRef& child);
+  SpaceRef claim_fork(std::uint64_t parent_token, unsigned slot);
   // Faults of the space are served from now on.
   Result<void> watch_faults(const SpaceRef& space);
   // Runs work on a pool thread, where it may wait.
@@ -106,8 +109,14 @@ class Supervisor final : public view::Introspector {
   std::mutex mutex_;  // the tables below; innermost, never held while another lock is taken
   std::unordered_map<pid_t, Task> tasks_;
   std::unordered_map<std::uint64_t, std::weak_ptr<Space>> tokens_;
+  std::map<std::pair<std::uint64_t, unsigned>, SpaceRef> pending_forks_;
   std::map<int, SpaceRef> by_uffd_;
   std::map<pid_t, UniqueFd> pidfds_;
+  struct Ended {
+    pid_t pid;
+    UniqueFd pidfd;
+  };
+  std::vector<Ended> ended_;  // to be reaped if they are, or become, our children
   std::vector<std::pair<std::string, std::uint64_t>> programs_;
   std::map<std::string, report::ObjectLine> objects_;
 

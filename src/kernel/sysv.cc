@@ -13,16 +13,6 @@
 namespace pagefold::kernel {
 namespace {
 
-Result<std::int64_t> run_one(const Call& call, const stub::Command& command) {
-  Space& space = call.space();
-  PAGEFOLD_TRY(space.agent.wait_idle());
-  space.area->commands[0] = command;
-  PAGEFOLD_CHECK(space.agent.run(call.supervisor.listener(), 1));
-  const auto result = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
-  if (result < 0 && result > -4096) return fail(static_cast<int>(-result));
-  return result;
-}
-
 Result<VirtAddr> choose(Space& space, VirtAddr wanted_address, Bytes size, std::uint64_t flags) {
   if (wanted_address == 0) {
     const auto gap = space.map.find_gap(size);
@@ -42,13 +32,13 @@ Result<VirtAddr> attach(const Call& call) {
   space.wait_for_fork(lock);
   const std::uint64_t id = call.argument(0), flags = call.argument(2);
   static_assert(sizeof(shmid_ds) <= sizeof(stub::Area::scratch));
-  PAGEFOLD_TRY(run_one(call, {SYS_shmctl, {id, IPC_STAT, stub::kAreaBase + offsetof(stub::Area, scratch), 0, 0, 0}, 0, 0}));
+  PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(), {SYS_shmctl, {id, IPC_STAT, stub::kAreaBase + offsetof(stub::Area, scratch), 0, 0, 0}, 0, 0}));
   const auto& segment = reinterpret_cast<const shmid_ds&>(space.area->scratch);
   const Bytes size = page_up(segment.shm_segsz);
   const auto key = static_cast<unsigned>(segment.shm_perm.__key);
   if (size == 0 || size > kUserTop) return fail(EINVAL);
   const VirtAddr start = PAGEFOLD_TRY(choose(space, call.argument(1), size, flags));
-  PAGEFOLD_TRY(run_one(call, {SYS_shmat, {id, start, flags | SHM_REMAP, 0, 0, 0}, 0, 0}));
+  PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(), {SYS_shmat, {id, start, flags | SHM_REMAP, 0, 0, 0}, 0, 0}));
   PAGEFOLD_CHECK(unmap_range(space, {start, start + size}));
   vm::Vma v;
   v.range = {start, start + size};
@@ -69,7 +59,7 @@ Result<void> detach(const Call& call) {
   const vm::Vma* v = space.map.find(start);
   if (v == nullptr || v->range.start != start || !v->host() || !v->object->name().starts_with("/SYSV")) return fail(EINVAL);
   const vm::ObjectRef object = v->object;
-  PAGEFOLD_TRY(run_one(call, {SYS_shmdt, {start, 0, 0, 0, 0, 0}, 0, 0}));
+  PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(), {SYS_shmdt, {start, 0, 0, 0, 0, 0}, 0, 0}));
   while ((v = space.map.find_from(start)) != nullptr && v->object == object) {
     const VirtRange gone = v->range;
     PAGEFOLD_CHECK(unmap_range(space, gone));

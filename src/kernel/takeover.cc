@@ -221,11 +221,6 @@ Result<void> restore_patch(const Space& space) {
   return {};
 }
 
-stub::Registers to_stub(const user_regs_struct& r) {
-  return {r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10,    r.r9, r.r8,
-          r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rsp, r.eflags, r.rip};
-}
-
 MemoryLimits kept_limits(const Call& call) {
   const std::lock_guard lock(call.space().mutex);
   const MemoryLimits kept = memory_limits(call.space(), call.task.group);

@@ -69,12 +69,12 @@ Result<void> Watcher::start() {
     directory_.clear();
     if (parent == mount) return fail(error, "make a cgroup below " + mount);
   }
-  procs_.reset(::open((directory_ + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+  group_.reset(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   kill_.reset(::open((directory_ + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC));
   events_.reset(::open((directory_ + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
   // Shared with the watcher (CLONE_FILES), so it stays open as long as this object.
   supervisor_.reset(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
-  if (!procs_ || !kill_ || !events_ || !supervisor_) return fail_errno("open " + directory_);
+  if (!group_ || !kill_ || !events_ || !supervisor_) return fail_errno("open " + directory_);
 
   std::array<int, 2> ready{};
   if (::pipe2(ready.data(), O_CLOEXEC) != 0) return fail_errno("pipe");
@@ -106,7 +106,15 @@ Result<void> Watcher::start() {
   return {};
 }
 
-bool Watcher::join() const { return !procs_ || ::write(procs_.get(), "0", 1) == 1; }
+pid_t Watcher::fork_into() const {
+  clone_args arguments{};
+  arguments.exit_signal = SIGCHLD;
+  if (group_) {
+    arguments.flags = CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(group_.get());
+  }
+  return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
+}
 
 void Watcher::finish() {
   if (pid_ <= 0) return;

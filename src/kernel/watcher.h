@@ -18,14 +18,14 @@ class Watcher {
   // Makes the cgroup and starts the watcher. Call before any other thread exists.
   // ENOENT or EACCES: no cgroup v2 where a group can be made.
   Result<void> start();
-  // Called by the first guest's process before it execs (async-signal-safe): joins the cgroup.
-  [[nodiscard]] bool join() const;
+  // fork(2), with the child born in the cgroup (moving a process there costs milliseconds). The caller has one thread.
+  [[nodiscard]] pid_t fork_into() const;
   // All guests are gone, or to be killed: ends them, the cgroup and the watcher.
   void finish();
 
  private:
   std::string directory_;
-  UniqueFd procs_, kill_, events_, supervisor_;
+  UniqueFd group_, kill_, events_, supervisor_;
   pid_t pid_ = 0;
 };
 

@@ -22,30 +22,33 @@ std::string with_unit(double value, double one_decimal_below, std::string_view u
 // Rounding may carry 1023.97 into the next unit.
 bool fits(double value, double limit) { return std::round(value * 10) / 10 < limit; }
 
+struct Scaled {
+  double value;
+  std::size_t unit;
+};
+
+// In the smallest of `units` in which it stays below `step`.
+Scaled scaled(std::uint64_t number, double step, std::size_t units) {
+  Scaled s{static_cast<double>(number), 0};
+  while (!fits(s.value, step) && s.unit + 1 < units) {
+    s.value /= step;
+    ++s.unit;
+  }
+  return s;
+}
+
 }  // namespace
 
 std::string human_bytes(Bytes bytes) {
   constexpr std::array<std::string_view, 6> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  constexpr double kStep = 1024;
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (!fits(value, kStep) && unit + 1 < kUnits.size()) {
-    value /= kStep;
-    ++unit;
-  }
+  const auto [value, unit] = scaled(bytes, 1024, kUnits.size());
   return with_unit(value, kDecimalsBelow, kUnits[unit]);
 }
 
 std::string human_time(std::uint64_t nanoseconds) {
   constexpr std::array<std::string_view, 4> kUnits = {"ns", "us", "ms", "s"};
-  constexpr double kStep = 1000;
   constexpr double kTimeDecimalsBelow = 10;
-  auto value = static_cast<double>(nanoseconds);
-  std::size_t unit = 0;
-  while (!fits(value, kStep) && unit + 1 < kUnits.size()) {
-    value /= kStep;
-    ++unit;
-  }
+  const auto [value, unit] = scaled(nanoseconds, 1000, kUnits.size());
   return with_unit(value, unit + 1 == kUnits.size() ? kDecimalsBelow : kTimeDecimalsBelow, kUnits[unit]);
 }
 

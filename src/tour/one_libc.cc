@@ -6,12 +6,16 @@ namespace pagefold::tour {
 namespace {
 
 constexpr std::int64_t kPage = kPageSize;
+constexpr std::int64_t kRounding = 4;  // kB lost when three shares of every frame are rounded down
 constexpr const char* kLibc = "/libc.so.6";
 
 void judge_costs(Lesson& lesson, const GuestRun& one, const GuestRun& two, std::int64_t pages) {
   const std::int64_t few = pages / 8;  // the second program's own file pages, and its private pages of libc's data
-  lesson.between("bytes of libc mapped, more", pages * kPage, 4 * pages * kPage,
-                 difference(two.object(kLibc, "mapped_bytes"), one.object(kLibc, "mapped_bytes")));
+  const std::int64_t kilobytes = pages * kPage / 1024;
+  lesson.equal("kB of it resident in the two together (Rss in smaps)", 2 * kilobytes,
+               two.number("kB of libc's text resident in the programs"));
+  lesson.between("kB of frames behind it, each counted once (Pss)", kilobytes - kRounding, kilobytes,
+                 two.number("kB of frames behind it"));
   lesson.between("bytes of libc in frames, more", 0, few * kPage,
                  difference(two.object(kLibc, "resident_bytes"), one.object(kLibc, "resident_bytes")));
   lesson.between("file faults more: cached, only mapped", pages, 4 * pages,

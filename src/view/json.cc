@@ -28,7 +28,7 @@ constexpr std::array<std::pair<const char*, Bytes PageCounts::*>, 10> kCounts = 
     {"locked", &PageCounts::locked},
 }};
 
-constexpr std::array<std::pair<const char*, bool MappingView::*>, 13> kFlags = {{
+constexpr std::array<std::pair<const char*, bool MappingView::*>, 14> kFlags = {{
     {"read", &MappingView::read},
     {"write", &MappingView::write},
     {"execute", &MappingView::execute},
@@ -42,6 +42,7 @@ constexpr std::array<std::pair<const char*, bool MappingView::*>, 13> kFlags = {
     {"dont_dump", &MappingView::dont_dump},
     {"no_reserve", &MappingView::no_reserve},
     {"may_write", &MappingView::may_write},
+    {"was_writable", &MappingView::was_writable},
 }};
 
 json counts_to_json(const PageCounts& counts) {

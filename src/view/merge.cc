@@ -13,7 +13,7 @@ bool same_protection(const MappingView& a, const MappingView& b) {
 bool same_flags(const MappingView& a, const MappingView& b) {
   return a.grows_down == b.grows_down && a.locked == b.locked && a.dont_fork == b.dont_fork &&
          a.wipe_on_fork == b.wipe_on_fork && a.dont_dump == b.dont_dump && a.no_reserve == b.no_reserve &&
-         a.may_write == b.may_write;
+         a.may_write == b.may_write && a.was_writable == b.was_writable;
 }
 
 // Shared anonymous memory is an object with offsets, as a file is.

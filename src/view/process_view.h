@@ -52,6 +52,7 @@ struct MappingView {
   bool file = false;         // backed by a file (else anonymous)
   bool grows_down = false, locked = false, dont_fork = false, wipe_on_fork = false, dont_dump = false, no_reserve = false;
   bool may_write = true;     // false: a shared mapping of a file that was not opened for writing
+  bool was_writable = false;  // private, and writable now or earlier: counted as committed memory (VM_ACCOUNT)
   PageCounts pages;
   std::vector<PageRun> runs;  // only when asked for; covers the whole range in order
 };

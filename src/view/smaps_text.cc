@@ -85,9 +85,10 @@ std::string_view special_flags(const MappingView& mapping) {
   return {};
 }
 
-// A private mapping counts as committed memory once it was writable: it is now, or has pages of its own.
+// A private mapping counts as committed memory once it was writable; one that has pages of its own must have been.
 bool is_accounted(const MappingView& mapping) {
-  return !mapping.shared && !mapping.no_reserve && (mapping.write || mapping.pages.anonymous > 0);
+  return !mapping.shared && !mapping.no_reserve &&
+         (mapping.write || mapping.was_writable || mapping.pages.anonymous > 0);
 }
 
 // Codes in the order of the kernel's flag bits, each followed by a space.

@@ -13,6 +13,9 @@ using PageBuffer = std::array<std::byte, kPageSize>;
 // The last page index plus one: an upper bound for "all pages".
 constexpr PageIndex kEnd = ~PageIndex{0} >> kPageShift;
 
+// A bound on what a fork copies ahead of need.
+constexpr PageIndex kMostHot = 96;
+
 }  // namespace
 
 Layer::Layer(std::shared_ptr<FrameSource> frames) : frames_(std::move(frames)), family_(std::make_shared<Family>()) {}
@@ -28,7 +31,7 @@ Layer::~Layer() {
   }
 }
 
-std::shared_ptr<Layer> Layer::fork(const std::shared_ptr<Layer>& source, std::shared_ptr<FrameSource> frames,
+std::shared_ptr<Layer> Layer::fork(const std::shared_ptr<Layer>& source, std::shared_ptr<FrameSource> frames, Hot hot,
                                    std::vector<std::shared_ptr<Layer>>& dropped) {
   source->absorb_retired_source(dropped);
   auto heir = std::make_shared<Layer>(std::move(frames));
@@ -36,8 +39,31 @@ std::shared_ptr<Layer> Layer::fork(const std::shared_ptr<Layer>& source, std::sh
   heir->source_ = source;
   heir->inherited_ = source->inherited_;
   source->present_.for_each_run(0, kEnd, [&](PageIndex first, PageIndex last) { heir->inherited_.set_range(first, last); });
+  source->given_.clear_all();
+  if (hot == Hot::Copy) source->give_hot_pages(*heir);
   source->heirs_.push_back(heir.get());
   return heir;
+}
+
+void Layer::give_hot_pages(Layer& heir) {
+  PageBuffer contents;
+  for (PageIndex page = hot_.next(0, kEnd); page < kEnd; page = hot_.next(page + 1, kEnd)) {
+    if (!present_.test(page) || has_heirs(page)) continue;
+    if (!frames_->read(bytes_of(page), contents.data(), kPageSize)) return;
+    if (!heir.frames_->write(bytes_of(page), contents.data(), kPageSize)) return;
+    heir.inherited_.clear(page);
+    heir.present_.set(page);
+    heir.speculative_.set(page);
+    given_.set(page);
+  }
+}
+
+void Layer::note_hot(PageIndex page) {
+  if (hot_.count() < kMostHot) hot_.set(page);
+}
+
+void Layer::note_pulled(PageIndex page) {
+  if (source_ && !source_->retired_) source_->note_hot(page);
 }
 
 bool Layer::has_heirs(PageIndex page) const {
@@ -95,6 +121,7 @@ Result<void> Layer::discard(PageIndex first, PageIndex last) {
       for (PageIndex page = set->next(first, last); page < last; page = set->next(page + 1, last))
         PAGEFOLD_CHECK(push(page));
   }
+  hot_.clear_range(first, last);
   const PageIndex low = present_.next(first, last);
   if (low < last) PAGEFOLD_CHECK(frames_->release(bytes_of(low), bytes_of(last - low)));
   present_.clear_range(first, last);

@@ -34,11 +34,21 @@ class Layer {
   [[nodiscard]] std::mutex& mutex() const { return family_->mutex; }
   [[nodiscard]] FrameSource& frames() const { return *frames_; }
 
+  // How a fork treats pages that earlier forks have shown to be touched at once on either side (the stack, the allocator's
+  // heads): copying them now costs less than two faults later.
+  enum class Hot { Copy, Leave };
+
   // An heir of source, with frames of its own. Every page that source has or inherits is inherited; the caller must then
   // write-protect source's present pages that are not guarded yet, and note it with guard().
   // Layers that are no longer needed are put in `dropped`, to be released without the mutex (their destructor takes it).
   static std::shared_ptr<Layer> fork(const std::shared_ptr<Layer>& source, std::shared_ptr<FrameSource> frames,
-                                     std::vector<std::shared_ptr<Layer>>& dropped);
+                                     Hot hot, std::vector<std::shared_ptr<Layer>>& dropped);
+  // Pages that the last fork copied at once, so that nobody depends on them: they need no guard.
+  [[nodiscard]] const PageSet& given() const { return given_; }
+  // The page was stored to while guarded; a later fork may copy it at once.
+  void note_hot(PageIndex page);
+  // The page was copied from an ancestor; the next fork of the source may copy it at once.
+  void note_pulled(PageIndex page);
 
   [[nodiscard]] const PageSet& present() const { return present_; }
   [[nodiscard]] const PageSet& inherited() const { return inherited_; }
@@ -69,6 +79,7 @@ class Layer {
   // The layer that holds the page for this one (itself included), or null.
   [[nodiscard]] const Layer* holder(PageIndex page) const;
   Result<PageIndex> push_copy(PageIndex page, const void* contents);
+  void give_hot_pages(Layer& heir);
   void absorb_retired_source(std::vector<std::shared_ptr<Layer>>& dropped);
 
   std::shared_ptr<FrameSource> frames_;
@@ -76,6 +87,7 @@ class Layer {
   std::shared_ptr<Layer> source_;
   std::vector<Layer*> heirs_;
   PageSet present_, inherited_, guarded_, speculative_;
+  PageSet hot_, given_;
   bool retired_ = false;
 };
 

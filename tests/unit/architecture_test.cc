@@ -25,6 +25,7 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"host", {"base"}},
     {"view", {"event", "base"}},
     {"report", {"event", "base"}},
+    {"tour", {"event", "base"}},
     {"vm", {"event", "elf", "base"}},
     {"frame", {"vm", "event", "base"}},
     {"cache", {"frame", "vm", "event", "base"}},
@@ -32,7 +33,7 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"pmap", {"frame", "vm", "event", "base"}},
     {"kernel",
      {"view", "report", "host", "stub", "arch", "cache", "reclaim", "pmap", "frame", "vm", "event", "elf", "base"}},
-    {"cli", {"kernel", "view", "report", "host", "event", "elf", "base"}},
+    {"cli", {"tour", "kernel", "view", "report", "host", "event", "elf", "base"}},
 };
 
 struct Include {

@@ -80,9 +80,9 @@ TEST(Features, ProbesLeaveNoDescriptorBehind) {
 
 TEST(Features, AMachineLackingOnlyOptionalOnesIsRunnable) {
   Features features;
-  features.findings.push_back({"a", "a", Need::Optional, Status::Missing, "", "p", "r"});
+  features.findings.push_back({"a", "a", Need::Optional, Status::Missing, "", {}, "p", "r"});
   EXPECT_TRUE(features.runnable());
-  features.findings.push_back({"b", "b", Need::Required, Status::Missing, "", "p", "r"});
+  features.findings.push_back({"b", "b", Need::Required, Status::Missing, "", {}, "p", "r"});
   EXPECT_FALSE(features.runnable());
 }
 
@@ -94,7 +94,7 @@ TEST(Features, RequireRunnableNeverRefusesWhereDoctorIsContent) {
 
 TEST(Doctor, PlainTextHoldsNoEscapeAndNamesTheFix) {
   Features features;
-  features.findings.push_back({"b", "thing", Need::Required, Status::Missing, "gone", "flying", "buy wings"});
+  features.findings.push_back({"b", "thing", Need::Required, Status::Missing, "gone", {}, "flying", "buy wings"});
   const std::string text = cli::render_features(features, false);
   EXPECT_EQ(text.find('\033'), std::string::npos);
   EXPECT_NE(text.find("thing: gone"), std::string::npos);

@@ -7,20 +7,16 @@
 #include <vector>
 
 #include "unit/native_process.h"
-#include "view/lines.h"
+#include "unit/smaps_flags.h"
 #include "view/proc_text.h"
 
 namespace pagefold::view {
 namespace {
 
+using test::flags_of;
+using test::lines_of;
 using test::parse_smaps;
 using test::read_file;
-
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  for (const std::string_view line : Lines(text)) lines.emplace_back(line);
-  return lines;
-}
 
 // A line with every run of digits (or hexadecimal digits) and padding reduced to one: what remains is its shape.
 std::string shape(const std::string& line) {
@@ -36,14 +32,6 @@ std::string shape(const std::string& line) {
 
 // A number with a unit in smaps and status, padded: the width of the line is part of its shape.
 std::string label_of(const std::string& line) { return line.substr(0, line.find(':')); }
-
-std::string flags_of(const MappingView& mapping, bool soft_dirty = false) {
-  ProcessView process;
-  process.mappings = {mapping};
-  SmapsFormat format;
-  format.soft_dirty = soft_dirty;
-  return lines_of(smaps_text(process, format)).at(1);
-}
 
 TEST(Native, MapsOfThisProcessComeOutByteForByte) {
   const std::string native = read_file("/proc/self/maps");

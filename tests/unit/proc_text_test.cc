@@ -5,13 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "view/lines.h"
+#include "unit/smaps_flags.h"
 #include "view/memory_totals.h"
 #include "view/merge.h"
 #include "view/proc_text.h"
 
 namespace pagefold::view {
 namespace {
+
+using test::flags_of;
+using test::lines_of;
 
 MappingView text_of_cat() {
   MappingView mapping;
@@ -43,12 +46,6 @@ ProcessView cat() {
                       anonymous({0x7f0000000000, 0x7f0000002000}, "")};
   process.heap = {0x5652ef000000, 0x5652ef021000};
   return process;
-}
-
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  for (const std::string_view line : Lines(text)) lines.emplace_back(line);
-  return lines;
 }
 
 TEST(Maps, ShowsEachMappingAsTheKernelDoes) {
@@ -103,6 +100,15 @@ TEST(Merge, PiecesOfAFileJoinOnlyWhereOffsetsContinue) {
   EXPECT_EQ(merge_adjacent({first, next}).size(), 2U);
 }
 
+TEST(Merge, ReadOnlyDataThatWasWrittenStaysApartFromWhatNeverWas) {  // RELRO, as Linux shows it (VM_ACCOUNT)
+  MappingView first = text_of_cat();
+  MappingView relro = first;
+  relro.range = {first.range.end, first.range.end + kPageSize};
+  relro.offset = first.offset + first.range.size();
+  relro.was_writable = true;
+  EXPECT_EQ(merge_adjacent({first, relro}).size(), 2U);
+}
+
 TEST(Merge, WhatDiffersInNameProtectionFlagsOrPlaceStaysApart) {
   const MappingView first = anonymous({0x1000, 0x2000}, "");
   const MappingView same = anonymous({0x2000, 0x3000}, "");
@@ -150,14 +156,6 @@ TEST(Smaps, ShowsTheCountsOfOneMapping) {
             "Locked:                0 kB\n"
             "THPeligible:           0\n"
             "VmFlags: rd ex mr mw me \n");
-}
-
-std::string flags_of(const MappingView& mapping, bool soft_dirty = false) {
-  ProcessView process;
-  process.mappings = {mapping};
-  SmapsFormat format;
-  format.soft_dirty = soft_dirty;
-  return lines_of(smaps_text(process, format)).at(1);
 }
 
 TEST(Smaps, NamesTheFlagsInTheKernelsOrder) {

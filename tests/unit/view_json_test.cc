@@ -26,6 +26,7 @@ ProcessView full_process() {
   mapping.offset = 0x123456789000;
   mapping.no_reserve = mapping.dont_dump = mapping.file = true;
   mapping.may_write = false;
+  mapping.was_writable = true;
   mapping.pages = {4096, 8192, 12288, 16384, 20480, 24576, 28672, 32768, 36864, 40960};
   fill_totals(process);
   return process;

@@ -67,8 +67,7 @@ static inline struct outcome try_access(char kind, volatile unsigned char* at, u
   return (struct outcome){probe_outcome.signal, probe_outcome.code, probe_outcome.address};
 }
 
-// ---- the page table, as the host's pagemap tells it
-// ------------------------------------------------------------------
+// ---- the page table, as the host's pagemap tells it --------------------------------------------------------------
 
 static inline uint64_t pagemap_entry(const volatile void* at) {
   static int fd = -1;
@@ -98,8 +97,7 @@ static inline int frame_numbers_visible(void) {
   return frame_of(&here) != 0;
 }
 
-// ---- what the system says of mappings
-// --------------------------------------------------------------------------------
+// ---- what the system says of mappings ----------------------------------------------------------------------------
 
 struct mapping {
   uintptr_t start, end;
