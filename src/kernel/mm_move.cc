@@ -191,11 +191,23 @@ Result<VirtAddr> remap(const Call& call, const Move& m) {
   return move(call, m, std::move(pieces));
 }
 
+// What a locked mapping has grown by is locked, too.
+void fill_if_locked(const Call& call, VirtRange more) {
+  Space& space = call.space();
+  {
+    const std::lock_guard lock(space.mutex);
+    const vm::Vma* v = space.map.find(more.start);
+    if (v == nullptr || !v->locked || space.lock_on_fault) return;
+  }
+  (void)populate(call.supervisor, space, more, Purpose::Lock);
+}
+
 }  // namespace
 
 void on_mremap(const Call& call) {
   const Move m{call.argument(0), page_up(call.argument(1)), page_up(call.argument(2)), call.argument(3), call.argument(4)};
   const auto moved = remap(call, m);
+  if (moved && m.new_size > m.old_size && m.old_size != 0) fill_if_locked(call, {*moved + m.old_size, *moved + m.new_size});
   moved ? call.reply_address(*moved) : call.fail(moved.error().code);
 }
 

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <cassert>
 
 #include "kernel/host_sync.h"
 
@@ -70,6 +71,12 @@ void Space::check_invariants() const {
   host.check_invariants();
   const std::lock_guard lock(layer->mutex());
   layer->check_invariants();
+  // Every frame belongs to a mapping.
+  PageIndex owned = 0;
+  for (const auto& [start, v] : map.all())
+    if (v.layered) owned += layer->present().count_range(page_of(v.layer), page_of(v.layer + v.range.size()));
+  assert(owned == layer->present().count());
+  (void)owned;
 }
 
 }  // namespace pagefold::kernel
