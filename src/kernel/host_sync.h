@@ -37,7 +37,7 @@ void note(Space& space, const std::vector<HostOp>& ops);
 Result<void> commit(Space& space, const std::vector<HostOp>& ops);
 
 // A file of the space is about to be written by somebody (FileObject::given_up): the operations after which the host maps it
-// itself. The model is changed at once. Private pages that have been copied stay; others are read from the file when touched.
+// itself. The model is changed at once. Private mappings that may hold copies are left alone; see hand_over.h.
 std::vector<HostOp> hand_over(Space& space);
 
 // Faults in the piece come to the supervisor from now on.

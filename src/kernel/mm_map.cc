@@ -19,6 +19,7 @@
 #include "frame/shared_object.h"
 #include "kernel/calls.h"
 #include "kernel/fault.h"
+#include "kernel/hand_over.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
 
@@ -152,9 +153,9 @@ Result<void> check_lock(const Space& space, const MapRequest& m) {
   return {};
 }
 
-std::vector<HostOp> hand_over_if_given_up(Space& space, const vm::ObjectRef& object) {
+bool given_up(const vm::ObjectRef& object) {
   const auto* file = dynamic_cast<const cache::FileObject*>(object.get());
-  return file != nullptr && file->given_up() ? hand_over(space) : std::vector<HostOp>{};
+  return file != nullptr && file->given_up();
 }
 
 Result<VirtAddr> map(const Call& call, MapRequest m) {
@@ -206,8 +207,7 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
     space.map.insert(std::move(v));
     PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), r, Urgency::Lazy));
     // The file may have found a writer since it was looked up.
-    if (const auto ops = hand_over_if_given_up(space, backing.object); !ops.empty())
-      PAGEFOLD_CHECK(carry_out(space, call.supervisor.listener(), ops));
+    if (given_up(backing.object)) PAGEFOLD_CHECK(give_back(space, call.supervisor.listener()));
   }
   const bool asked = (m.flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
   const bool fill = (asked || (m.flags & MAP_LOCKED) != 0 || space.lock_future) && !space.lock_on_fault;

@@ -24,7 +24,7 @@ stub::Registers to_stub(const user_regs_struct& r) {
 }
 
 Result<void> Stop::seize(pid_t tid) {
-  if (::ptrace(PTRACE_SEIZE, tid, nullptr, nullptr) != 0) return fail_errno(fmt::format("ptrace seize {}", tid));
+  if (::ptrace(PTRACE_SEIZE, tid, nullptr, as_pointer(PTRACE_O_TRACEEXEC)) != 0) return fail_errno(fmt::format("ptrace seize {}", tid));
   if (::ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr) != 0) return fail_errno(fmt::format("ptrace interrupt {}", tid));
   return {};
 }

@@ -1,6 +1,7 @@
 // Stopping one guest thread on its way back from a system call, with ptrace(2): it is seized and interrupted while it waits in
 // its notification, then released; it stops before the next instruction of its own. One stop, whether an execve succeeded
-// (then it stands at the new program's entry) or not.
+// (then it stands at the new program's entry) or not. The kernel forgets an interruption when a thread that is not the
+// leader succeeds with an execve, so exec events stop the thread as well.
 //
 // The thread that makes a Stop must be the one that uses and ends it (a tracer is a thread).
 #pragma once

@@ -13,8 +13,8 @@
 
 #include "kernel/call.h"
 #include "kernel/fault.h"
+#include "kernel/hand_over.h"
 #include "kernel/host_proc.h"
-#include "kernel/host_sync.h"
 #include "kernel/syscall_table.h"
 #include "stub/blob.h"
 
@@ -77,11 +77,12 @@ Result<void> Supervisor::start(Listener listener, pid_t root) {
 
 // ---- workers
 
-void Supervisor::spawn_worker() {
+bool Supervisor::spawn_worker() {
   const std::lock_guard lock(threads_mutex_);
-  if (stopping_ || workers_ >= kMostWorkers) return;
+  if (stopping_ || workers_ >= kMostWorkers) return false;
   ++workers_;
   threads_.emplace_back([this] { work(); });
+  return true;
 }
 
 void Supervisor::about_to_wait() {
@@ -98,6 +99,12 @@ void Supervisor::work() {
       if (call.error().code != EINTR && call.error().code != ENOENT) break;
       // ENOENT also when no guest is left to notify: then the descriptor hangs up.
       if (::poll(&ready, 1, 0) == 1 && (ready.revents & POLLHUP) != 0) break;
+      continue;
+    }
+    // Somebody must always be receiving: those who wait for an address space wait for one that waits for its agent, and the
+    // agent says by a call that it is done.
+    if (receiving_ == 0 && call->data.nr != static_cast<int>(stub::kAgentNext) && !spawn_worker()) {
+      defer([this, notification = *call] { serve(notification); });
       continue;
     }
     serve(*call);
@@ -295,7 +302,12 @@ void Supervisor::destroy_if_empty(const SpaceRef& space) {
   count_objects(*space);
   space->fork_child.reset();
   space->fork_done.notify_all();
-  if (const pid_t agent = space->agent.pid(); agent > 0) ::kill(agent, SIGKILL);
+  if (const pid_t agent = space->agent.pid(); agent > 0) {
+    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, agent, 0)));
+    ::kill(agent, SIGKILL);
+    const std::lock_guard table(mutex_);
+    if (pidfd) ended_.push_back({agent, std::move(pidfd)});
+  }
   stats().frames(-static_cast<std::int64_t>(space->accounted));
   space->accounted = 0;
   space->map.clear();
@@ -330,22 +342,37 @@ std::vector<SpaceRef> Supervisor::spaces() {
 void Supervisor::process_ended(pid_t pid) {
   {
     const std::lock_guard lock(mutex_);
-    pidfds_.erase(pid);
+    if (auto node = pidfds_.extract(pid)) {
+      ::epoll_ctl(exits_.get(), EPOLL_CTL_DEL, node.mapped().get(), nullptr);
+      ended_.push_back({pid, std::move(node.mapped())});
+    }
   }
   leave_space(pid);
 }
 
-// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER).
+// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER). Only by name and only when
+// they have ended: a wait for any child would also take the stops that another thread of ours is waiting for (redirect.h).
 void Supervisor::reap() {
-  for (;;) {
-    int status = 0;
-    const pid_t pid = ::waitpid(-1, &status, __WALL | __WNOTHREAD | WNOHANG);
-    if (pid <= 0) return;
-    if (pid == root_) {
-      root_status_ = status;
-      root_ended_ = true;
-    }
+  std::vector<Ended> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    ended.swap(ended_);
   }
+  std::erase_if(ended, [this](const Ended& process) {
+    siginfo_t info{};
+    const int outcome = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process.pidfd.get()), &info, WEXITED | WNOHANG | __WALL);
+    if (outcome == 0 && info.si_pid != 0) {
+      if (process.pid == root_) {
+        root_status_ = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
+        root_ended_ = true;
+      }
+      return true;
+    }
+    // Not dead yet, or a zombie of another guest, which may still become ours when that guest ends.
+    return ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), 0, nullptr, 0) != 0;
+  });
+  const std::lock_guard lock(mutex_);
+  for (Ended& process : ended) ended_.push_back(std::move(process));
 }
 
 int Supervisor::wait() {
@@ -389,9 +416,7 @@ void Supervisor::give_to_host(const std::shared_ptr<cache::FileObject>& file) {
     space->wait_for_fork(lock);
     // A booting space looks for files that were given up before it starts to run.
     if (space->state != Space::State::Running) continue;
-    const auto ops = hand_over(*space);
-    if (ops.empty()) continue;
-    if (const auto done = carry_out(*space, listener_, ops); !done && done.error().code != ESRCH) {
+    if (const auto done = give_back(*space, listener_); !done && done.error().code != ESRCH) {
       stats().note("hand " + file->name() + " to the host: " + done.error().message());
       kill_space(*space);
     }

@@ -1,7 +1,7 @@
 // The supervisor of one run: who the guests are, and the threads that serve them.
 //
 //   workers   receive system calls and answer them. Several wait at a time, so a call finds a receiver at once; a worker that
-//             is about to wait for something slow (a disk, an exec) says so, and another takes its place.
+//             is about to wait for something slow (a disk, an exec) says so, and another takes its place. One always receives.
 //   pagers    (one per processor) read page faults; a space's faults always go to the same pager. A pager never waits: what
 //             would wait (a cold file, a busy space) is handed to a thread of the pool.
 //   main      starts the first guest, reaps children, ends the run.
@@ -84,7 +84,7 @@ class Supervisor final : public view::Introspector {
  private:
   void work();
   void serve(const seccomp_notif& call);
-  void spawn_worker();
+  bool spawn_worker();  // false: there are as many as there may be
   void page(int epoll);
   void pool_work();
   void reap();
@@ -112,6 +112,11 @@ class Supervisor final : public view::Introspector {
   std::map<std::pair<std::uint64_t, unsigned>, SpaceRef> pending_forks_;
   std::map<int, SpaceRef> by_uffd_;
   std::map<pid_t, UniqueFd> pidfds_;
+  struct Ended {
+    pid_t pid;
+    UniqueFd pidfd;
+  };
+  std::vector<Ended> ended_;  // to be reaped if they are, or become, our children
   std::vector<std::pair<std::string, std::uint64_t>> programs_;
   std::map<std::string, report::ObjectLine> objects_;
 
