@@ -98,7 +98,10 @@ Result<Backing> anonymous_backing(const MapRequest& m) {
   Backing backing;
   if (m.type() == MAP_PRIVATE) return backing;
   if (m.type() != MAP_SHARED || (m.flags & MAP_GROWSDOWN) != 0) return fail(EINVAL);
-  backing.object = PAGEFOLD_TRY(frame::SharedObject::create(m.length));
+  const auto shared = PAGEFOLD_TRY(frame::SharedObject::create(m.length));
+  backing.object = vm::ObjectRef(shared.get(), [shared](vm::Object*) {  // its frames go with it
+    stats().frames(-static_cast<std::int64_t>(bytes_of(shared->resident.count())));
+  });
   return backing;
 }
 
