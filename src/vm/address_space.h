@@ -35,7 +35,7 @@ class AddressSpace {
   // True when every byte of r is mapped.
   [[nodiscard]] bool is_covered(VirtRange r) const;
   // The highest gap of `size` bytes in the placement area; nullopt when there is none.
-  // `margin` pages below a growing-down mapping are left free (the stack guard gap).
+  // The stack guard gap below a mapping that grows down is left free.
   [[nodiscard]] std::optional<VirtAddr> find_gap(Bytes size) const;
 
   // Puts v in place; its range must be free. Merges it with equal neighbours and returns the resulting mapping.
