@@ -120,12 +120,10 @@ Result<VirtAddr> move(const Call& call, const Move& m, std::vector<vm::Vma> piec
     if (part.empty()) continue;
     vm::Vma moved = vm::clip(piece, part);
     moved.range = {target + (part.start - m.old_start), target + (part.end - m.old_start)};
-    if (moved.layered) {
-      const VirtRange used{moved.layer, moved.layer + moved.range.size()};
-      if (used.start < kUserTop && !space.is_lent(used) && used.start != moved.range.start) space.lent.push_back(used);
-    } else {
-      moved.layer = moved.range.start;
-    }
+    if (moved.layered)
+      space.lend_layer(moved);
+    else
+      moved.layer = space.choose_layer(moved.range);
     space.map.insert(std::move(moved));
   }
   if (m.new_size > kept) add_piece(space, [&] {

@@ -51,9 +51,16 @@ Bytes Space::choose_layer(VirtRange r) {
   return spare;
 }
 
+void Space::lend_layer(const vm::Vma& v) {
+  take_back({v.layer, v.layer + v.range.size()});
+  if (v.layer != v.range.start && v.layer < kUserTop) lent.push_back({v.layer, v.layer + v.range.size()});
+}
+
 void Space::reclaim_layer(const vm::Vma& v) {
-  if (v.layer == v.range.start) return;
-  const VirtRange used{v.layer, v.layer + v.range.size()};
+  if (v.layer != v.range.start) take_back({v.layer, v.layer + v.range.size()});
+}
+
+void Space::take_back(VirtRange used) {
   std::vector<VirtRange> kept;
   for (const VirtRange l : lent) {
     if (!l.overlaps(used)) {
