@@ -73,7 +73,7 @@ class Guest {
     space_ = std::move(*made);
     for (PageIndex p = 0; p < kPages; p += 3) parent_->note_filled(kFirst + p, false);
     std::vector<std::shared_ptr<vm::Layer>> dropped;
-    space_->layer = vm::Layer::fork(parent_, space_->store, dropped);
+    space_->layer = vm::Layer::fork(parent_, space_->store, vm::Layer::Hot::Copy, dropped);
     space_->background.push_back(range(kBackgroundFirst, kBackgroundLast));
     // The parent had one private mapping over half of the area, and so has its child at first.
     insert({Step::MapPrivate, 0, kPages / 2, 0, kReadWrite}, nullptr, false);
@@ -292,7 +292,7 @@ TEST_F(HostSync, ProtectionOfInheritedPagesIsNotPutOff) {
   const auto parent = std::make_shared<vm::Layer>(space_->store);
   parent->note_filled(page_of(kOne.start), false);
   std::vector<std::shared_ptr<vm::Layer>> dropped;
-  space_->layer = vm::Layer::fork(parent, space_->store, dropped);
+  space_->layer = vm::Layer::fork(parent, space_->store, vm::Layer::Hot::Copy, dropped);
   map(kOne, kReadWrite);
   space_->map.modify(kOne, [](vm::Vma& v) { v.prot = vm::kRead; });
   const auto ops = plan(*space_, kOne, Urgency::Lazy);

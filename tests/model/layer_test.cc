@@ -103,6 +103,7 @@ class Machine {
       if (!write || !layer.guarded().test(page)) return true;
       if (!layer.push(page)) return false;
       layer.unguard(page);
+      layer.note_hot(page);
       return true;
     }
     if (!layer.inherited().test(page)) {
@@ -118,6 +119,7 @@ class Machine {
     }
     if (!p.frames->write(bytes_of(page), contents.data(), kPageSize)) return false;
     layer.note_filled(page, false);
+    layer.note_pulled(page);
     if (guard) layer.guard(page, page + 1);
     return true;
   }
@@ -169,8 +171,12 @@ class Machine {
     {
       Layer& parent = *processes_[index].layer;
       const std::lock_guard lock(parent.mutex());
-      child.layer = Layer::fork(processes_[index].layer, child.frames, dropped);
+      child.layer = Layer::fork(processes_[index].layer, child.frames, vm::Layer::Hot::Copy, dropped);
       parent.guard(0, kPages);
+      // Pages copied at once have nobody who depends on them, and stay writable.
+      parent.given().for_each_run(0, kPages, [&](PageIndex from, PageIndex to) {
+        for (PageIndex page = from; page < to; ++page) parent.unguard(page);
+      });
     }
     note_layer(child);
     processes_.push_back(std::move(child));
@@ -234,7 +240,7 @@ struct Member {
     std::vector<std::shared_ptr<Layer>> dropped;
     {
       const std::lock_guard lock(layer->mutex());
-      child.layer = Layer::fork(layer, child.frames, dropped);
+      child.layer = Layer::fork(layer, child.frames, vm::Layer::Hot::Copy, dropped);
       layer->guard(0, kPages);
     }
     return child;
@@ -300,7 +306,7 @@ TEST(Layer, AFailedPushLeavesEveryoneAsBefore) {
   Member child;
   child.frames = std::make_shared<MemoryFrames>(&budget);
   std::vector<std::shared_ptr<Layer>> dropped;
-  child.layer = Layer::fork(parent.layer, child.frames, dropped);
+  child.layer = Layer::fork(parent.layer, child.frames, vm::Layer::Hot::Copy, dropped);
   const auto copies = parent.layer->push(0);
   ASSERT_FALSE(copies);
   EXPECT_EQ(copies.error().code, ENOMEM);
