@@ -44,6 +44,10 @@ void on_shmdt(const Call& call);
 // proc_calls.cc: /proc as the program should see it
 void on_open(const Call& call);
 void on_openat(const Call& call);
+// own_filter.cc: seccomp filters of the program's own
+void on_own_filter(const Call& call);
+// The caller is bound by a filter that neither a fork nor an exec would survive.
+bool filter_forbids_new_processes(const Call& call);
 // refuse.cc: what cannot be supported
 void on_refuse(const Call& call);
 

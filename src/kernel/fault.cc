@@ -57,10 +57,10 @@ class Service {
   vm::Vma* grow_stack();
 
   // [first, last) in pages of the address space to install: from the fault on, as far as the mapping and the window reach.
-  VirtRange window(vm::Vma& v) const;
+  VirtRange window(vm::Vma& v);
   void installed(vm::Vma& v, VirtRange r) {
     if (r.contains(fault_.address)) filled_until_ = r.end;
-    v.expected = page_of(v.grows_down ? r.start - kPageSize : r.end);
+    if (stream_ != nullptr) stream_->expected = page_of(v.grows_down ? r.start - kPageSize : r.end);
   }
   void note_filled(const vm::Vma& v, VirtRange r) const {
     for (VirtAddr at = r.start; at < r.end; at += kPageSize)
@@ -85,6 +85,7 @@ class Service {
   VirtRange asked_;
   std::uint64_t started_;
   VirtAddr filled_until_ = 0;
+  vm::TouchStreams::Stream* stream_ = nullptr;  // of this attempt
   std::shared_ptr<cache::FileObject> cold_;  // must be read before the next attempt
   PageIndex cold_first_ = 0, cold_last_ = 0;
   bool was_cold_ = false;
@@ -119,6 +120,7 @@ Served Service::serve() {
 }
 
 Service::Outcome Service::attempt() {
+  stream_ = nullptr;
   if (space_.state != Space::State::Running) return Outcome::Done;
   const VirtRange page{fault_.address, fault_.address + kPageSize};
   vm::Vma* v = space_.map.find(fault_.address);
@@ -151,17 +153,12 @@ vm::Vma* Service::grow_stack() {
   return &space_.map.grow_down(*above, fault_.address);
 }
 
-VirtRange Service::window(vm::Vma& v) const {
+VirtRange Service::window(vm::Vma& v) {
   const pmap::HostPiece* have = space_.host.find(fault_.address);
   const VirtRange here = have == nullptr ? v.range : v.range.intersect(have->range);
   if (!asked_.empty()) return VirtRange{fault_.address, fault_.address + bytes_of(kPopulateStep)}.intersect(here).intersect(asked_);
-  const PageIndex at = page_of(fault_.address);
-  const PageIndex most = supervisor_.fault_around();
-  if (v.expected == at)
-    v.window = static_cast<std::uint32_t>(std::min<PageIndex>(most, PageIndex{v.window} * 2));
-  else
-    v.window = static_cast<std::uint32_t>(std::max<PageIndex>(1, PageIndex{v.window} / 8));
-  const Bytes span = bytes_of(v.window);
+  stream_ = &v.streams.touch(page_of(fault_.address), supervisor_.fault_around());
+  const Bytes span = bytes_of(stream_->window);
   if (v.grows_down) {
     const VirtAddr end = fault_.address + kPageSize;
     return {std::max(here.start, end > span ? end - span : 0), end};

@@ -160,6 +160,7 @@ Result<void> redirect(Space& parent, Space& child, unsigned index, const CloneRe
 void on_clone(const Call& call) {
   const CloneRequest request = request_of(call);
   if ((request.flags & CLONE_VM) != 0) return call.proceed();
+  if (filter_forbids_new_processes(call)) return call.fail(EPERM);
   Space& parent = call.space();
   SpaceRef child;
   unsigned index = 0;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <map>
 
 #include "cache/file_cache.h"
@@ -27,10 +28,18 @@ bool is_background(const HostPiece& p) {
   return p.kind == HostPiece::Kind::Layer && p.prot == kReadWrite && p.offset == p.range.start;
 }
 
-// No page of the piece's layer range has a frame: whoever touches it faults.
+// Whoever touches the piece faults: no page of its layer range has a frame, nor can get one but by a fault there. An inherited
+// page can, when its source pushes it; a lent one, when the mapping elsewhere is touched.
 bool untouched(const Space& space, const HostPiece& p) {
+  const VirtRange used{p.offset, p.offset + p.range.size()};
+  if (space.is_lent(used)) return false;
   const std::lock_guard lock(space.layer->mutex());
-  return !space.layer->present().any(page_of(p.offset), page_of(p.offset + p.range.size()));
+  const PageIndex first = page_of(used.start), last = page_of(used.end);
+  return !space.layer->present().any(first, last) && !space.layer->inherited().any(first, last);
+}
+
+bool may_lag(const Space& space, const HostPiece& have, bool exec, Urgency urgency) {
+  return urgency == Urgency::Lazy && !exec && is_background(have) && untouched(space, have);
 }
 
 HostPiece clip(const HostPiece& p, VirtRange r) {
@@ -57,14 +66,9 @@ void plan_mapped(const Space& space, const HostPiece& want, bool exec, Urgency u
   for (const VirtRange gap : space.host.gaps(want.range)) add(ops, HostOp::Kind::Map, clip(want, gap));
   space.host.visit(want.range, [&](const HostPiece& have) {
     const HostPiece part = clip(want, have.range);
-    if (have.same_source(part)) {
-      if (have.prot == part.prot) return;
-      if (urgency == Urgency::Lazy && !exec && is_background(have) && untouched(space, have)) return;
-      add(ops, HostOp::Kind::Protect, part);
-    } else {
-      if (urgency == Urgency::Lazy && !exec && is_background(have) && untouched(space, have)) return;
-      add(ops, HostOp::Kind::Map, part);
-    }
+    const bool same = have.same_source(part);
+    if ((same && have.prot == part.prot) || may_lag(space, have, exec, urgency)) return;
+    add(ops, same ? HostOp::Kind::Protect : HostOp::Kind::Map, part);
   });
 }
 
@@ -73,7 +77,15 @@ void plan_unmap(const Space& space, VirtRange r, std::vector<HostOp>& ops) {
 }
 
 void plan_background(const Space& space, VirtRange r, std::vector<HostOp>& ops) {
-  if (space.is_lent(r)) return plan_unmap(space, r, ops);
+  if (r.empty()) return;
+  // What is lent must not be reached from here; the background goes on on either side of it.
+  const auto lent = std::find_if(space.lent.begin(), space.lent.end(), [r](VirtRange l) { return l.overlaps(r); });
+  if (lent != space.lent.end()) {
+    const VirtRange gone = lent->intersect(r);
+    plan_background(space, {r.start, gone.start}, ops);
+    plan_unmap(space, gone, ops);
+    return plan_background(space, {gone.end, r.end}, ops);
+  }
   const HostPiece want = background_piece(r);
   for (const VirtRange gap : space.host.gaps(r)) add(ops, HostOp::Kind::Map, clip(want, gap));
   space.host.visit(r, [&](const HostPiece& have) {

@@ -42,12 +42,25 @@ PageState layer_state(const vm::Layer& layer, PageIndex page) {
   return layer.inherited().test(page) ? PageState::Inherited : PageState::Absent;
 }
 
+// Pages that this space and a relative by fork see in one frame: inherited ones, and own ones that heirs still inherit.
+PageIndex shared_pages(const vm::Layer& layer, PageIndex first, PageIndex last) {
+  PageIndex count = layer.inherited().count_range(first, last);
+  if (!layer.has_heirs()) return count;
+  layer.guarded().for_each_run(first, last, [&](PageIndex from, PageIndex to) {
+    for (PageIndex page = from; page < to; ++page) count += layer.has_heirs(page) ? 1 : 0;
+  });
+  return count;
+}
+
 void describe_layer(const Space& space, const vm::Vma& v, MappingView& out, bool with_pages) {
   const std::lock_guard family(space.layer->mutex());
   const vm::Layer& layer = *space.layer;
   const PageIndex first = page_of(v.layer), last = first + v.range.pages();
-  const Bytes resident = bytes_of(layer.present().count_range(first, last));
-  out.pages.resident = out.pages.proportional = out.pages.private_dirty = out.pages.anonymous = resident;
+  const Bytes resident = bytes_of(layer.present().count_range(first, last) + layer.inherited().count_range(first, last));
+  out.pages.resident = out.pages.anonymous = resident;
+  out.pages.shared_dirty = bytes_of(shared_pages(layer, first, last));
+  out.pages.private_dirty = resident - out.pages.shared_dirty;
+  out.pages.proportional = out.pages.private_dirty + out.pages.shared_dirty / 2;
   out.pages.speculative = bytes_of(layer.speculative().count_range(first, last));
   if (!with_pages) return;
   for (PageIndex page = first; page < last;) {

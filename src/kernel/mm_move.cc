@@ -79,8 +79,7 @@ void add_piece(Space& space, vm::Vma v, VirtRange r) {
   if (v.object) v.offset += skip;
   v.range = r;
   v.layer = space.choose_layer(r);
-  v.expected = page_of(r.start);
-  v.window = 1;
+  v.streams.expect(page_of(r.start));
   space.map.insert(std::move(v));
 }
 
@@ -121,12 +120,10 @@ Result<VirtAddr> move(const Call& call, const Move& m, std::vector<vm::Vma> piec
     if (part.empty()) continue;
     vm::Vma moved = vm::clip(piece, part);
     moved.range = {target + (part.start - m.old_start), target + (part.end - m.old_start)};
-    if (moved.layered) {
-      const VirtRange used{moved.layer, moved.layer + moved.range.size()};
-      if (used.start < kUserTop && !space.is_lent(used) && used.start != moved.range.start) space.lent.push_back(used);
-    } else {
-      moved.layer = moved.range.start;
-    }
+    if (moved.layered)
+      space.lend_layer(moved);
+    else
+      moved.layer = space.choose_layer(moved.range);
     space.map.insert(std::move(moved));
   }
   if (m.new_size > kept) add_piece(space, [&] {
@@ -192,11 +189,23 @@ Result<VirtAddr> remap(const Call& call, const Move& m) {
   return move(call, m, std::move(pieces));
 }
 
+// What a locked mapping has grown by is locked, too.
+void fill_if_locked(const Call& call, VirtRange more) {
+  Space& space = call.space();
+  {
+    const std::lock_guard lock(space.mutex);
+    const vm::Vma* v = space.map.find(more.start);
+    if (v == nullptr || !v->locked || space.lock_on_fault) return;
+  }
+  (void)populate(call.supervisor, space, more, Purpose::Lock);
+}
+
 }  // namespace
 
 void on_mremap(const Call& call) {
   const Move m{call.argument(0), page_up(call.argument(1)), page_up(call.argument(2)), call.argument(3), call.argument(4)};
   const auto moved = remap(call, m);
+  if (moved && m.new_size > m.old_size && m.old_size != 0) fill_if_locked(call, {*moved + m.old_size, *moved + m.new_size});
   moved ? call.reply_address(*moved) : call.fail(moved.error().code);
 }
 

@@ -6,11 +6,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <climits>
+#include <cstdlib>
 
 #include "kernel/calls.h"
 #include "kernel/guest_memory.h"
@@ -48,10 +53,58 @@ bool may_read(const Call& call, pid_t group) {
   return own && (own->starts_with("0\t") || own == other);
 }
 
-Result<std::string> text_of(Supervisor& supervisor, const ProcFile& file, pid_t group) {
-  const auto process = PAGEFOLD_TRY(supervisor.process(group, view::WithPages::No));
+// Whether the guest's root has a /proc that shows what the supervisor's shows. A guest in a pid namespace of its own counts
+// processes differently: it is told of its own memory only.
+bool has_proc(const Call& call, const ProcFile& file) {
+  struct statfs there {};
+  if (::statfs(fmt::format("/proc/{}/root/proc", call.notification.pid).c_str(), &there) != 0) return false;
+  if (there.f_type != PROC_SUPER_MAGIC) return false;
+  struct stat ours {}, theirs {};
+  const bool known = ::stat("/proc/self/ns/pid", &ours) == 0 &&
+                     ::stat(fmt::format("/proc/{}/ns/pid", call.notification.pid).c_str(), &theirs) == 0;
+  const bool names_processes = file.subject == ProcSubject::Pid || file.task || file.kind == ProcFileKind::Status ||
+                               file.kind == ProcFileKind::Stat;
+  return known && (ours.st_ino == theirs.st_ino || !names_processes);
+}
+
+void replace(std::string& text, std::size_t from, std::size_t to, std::string_view by) {
+  if (from != std::string::npos && to != std::string::npos) text.replace(from, to - from, by);
+}
+
+// The value of a line of /proc/PID/status.
+void set_status(std::string& text, std::string_view label, std::string_view value) {
+  const auto at = text.find(label);
+  if (at == std::string::npos) return;
+  const auto from = at + label.size();
+  replace(text, from, text.find('\n', from), value);
+}
+
+// What the host's text says because of us: that the thread, which waits for this very answer, sleeps; and the run's filter.
+std::string natively(std::string text, ProcFileKind kind, bool asks_about_itself) {
+  if (kind == ProcFileKind::Stat) {
+    const auto state = text.rfind(") ");
+    if (asks_about_itself && state != std::string::npos) replace(text, state + 2, state + 3, "R");
+    return text;
+  }
+  if (asks_about_itself) set_status(text, "\nState:\t", "R (running)");
+  constexpr std::string_view kFilters = "\nSeccomp_filters:\t";
+  const auto at = text.find(kFilters);
+  if (at == std::string::npos) return text;
+  const int filters = std::atoi(text.c_str() + at + kFilters.size()) - 1;
+  set_status(text, kFilters, std::to_string(std::max(0, filters)));
+  if (filters <= 0) set_status(text, "\nSeccomp:\t", "0");
+  return text;
+}
+
+Result<std::string> text_of(const Call& call, const ProcFile& file, pid_t group) {
+  const auto process = PAGEFOLD_TRY(call.supervisor.process(group, view::WithPages::No));
+  const auto asker = static_cast<pid_t>(call.notification.pid);
+  const pid_t shown = file.task ? *file.task : file.subject == ProcSubject::ThreadSelf ? asker : group;
   const auto host = [&](const char* name) {
-    return read_host_file(file.task ? fmt::format("/proc/{}/task/{}/{}", group, *file.task, name) : fmt::format("/proc/{}/{}", group, name));
+    const bool one_thread = file.task || file.subject == ProcSubject::ThreadSelf;
+    auto text = read_host_file(one_thread ? fmt::format("/proc/{}/task/{}/{}", group, shown, name) : fmt::format("/proc/{}/{}", group, name));
+    if (text) *text = natively(std::move(*text), file.kind, shown == asker);
+    return text;
   };
   switch (file.kind) {
     case ProcFileKind::Maps: return view::maps_text(process);
@@ -79,10 +132,10 @@ bool answer(const Call& call, int directory, VirtAddr path_address, std::uint64_
   const auto path = read_guest_string(call.space(), path_address, PATH_MAX);
   if (!path) return false;
   const auto file = view::parse_proc_path(absolute(call, directory, *path));
-  if (!file) return false;
+  if (!file || !has_proc(call, *file)) return false;
   const pid_t group = file->subject == ProcSubject::Pid ? file->pid : call.task.group;
   if (!may_read(call, group)) return false;
-  const auto text = text_of(call.supervisor, *file, group);
+  const auto text = text_of(call, *file, group);
   if (!text) return false;
   const auto reader = snapshot(*text);
   return reader && call.supervisor.listener().reply_fd(call.notification.id, reader->get(), (flags & O_CLOEXEC) != 0);

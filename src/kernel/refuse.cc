@@ -17,9 +17,7 @@ struct Refusal {
 constexpr Refusal kRefusals[] = {
     // Pagefold itself traces its guests for moments, and a thread has one tracer.
     {SYS_ptrace, EPERM, "ptrace was refused (EPERM): a debugger cannot run inside `pagefold run`"},
-    // What a kernel without seccomp answers: sandboxes that are optional leave it at that.
-    {SYS_seccomp, EINVAL, "a seccomp filter of the program's own was refused (EINVAL): it could forbid what Pagefold must do"},
-    {SYS_prctl, EINVAL, "prctl(PR_SET_SECCOMP or PR_SET_MM) was refused (EINVAL)"},
+    {SYS_prctl, EINVAL, "prctl(PR_SET_MM) was refused (EINVAL)"},
     // io_uring would go past the filter.
     {SYS_io_uring_setup, ENOSYS, "io_uring was refused (ENOSYS): programs fall back to ordinary calls"},
     {SYS_userfaultfd, ENOSYS, "userfaultfd was refused (ENOSYS): Pagefold's own pager is in charge"},

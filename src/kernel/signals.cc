@@ -57,10 +57,10 @@ Result<void> change(const Call& call, int signal, const stub::SignalAction* want
     }
   }
   PAGEFOLD_CHECK(exchange(call, signal, wanted != nullptr ? &action : nullptr, old));
-  if (old.handler == stub::kSignalEntry) {
-    old.handler = previous;
-    old.flags &= ~std::uint64_t{SA_RESTART};
-  }
+  // SA_RESETHAND puts the default in the wrapper's place and leaves the flags.
+  const bool reset = previous != 0 && old.handler == 0 && (old.flags & SA_RESETHAND) != 0;
+  if (old.handler == stub::kSignalEntry || reset) old.flags &= ~std::uint64_t{SA_RESTART};
+  if (old.handler == stub::kSignalEntry) old.handler = previous;
   if (wanted != nullptr && !needs_wrapper(*wanted)) space.real_handlers[index] = 0;
   return {};
 }

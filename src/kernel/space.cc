@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <cassert>
 
 #include "kernel/host_sync.h"
 
@@ -50,9 +51,16 @@ Bytes Space::choose_layer(VirtRange r) {
   return spare;
 }
 
+void Space::lend_layer(const vm::Vma& v) {
+  take_back({v.layer, v.layer + v.range.size()});
+  if (v.layer != v.range.start && v.layer < kUserTop) lent.push_back({v.layer, v.layer + v.range.size()});
+}
+
 void Space::reclaim_layer(const vm::Vma& v) {
-  if (v.layer == v.range.start) return;
-  const VirtRange used{v.layer, v.layer + v.range.size()};
+  if (v.layer != v.range.start) take_back({v.layer, v.layer + v.range.size()});
+}
+
+void Space::take_back(VirtRange used) {
   std::vector<VirtRange> kept;
   for (const VirtRange l : lent) {
     if (!l.overlaps(used)) {
@@ -70,6 +78,12 @@ void Space::check_invariants() const {
   host.check_invariants();
   const std::lock_guard lock(layer->mutex());
   layer->check_invariants();
+  // Every frame belongs to a mapping.
+  PageIndex owned = 0;
+  for (const auto& [start, v] : map.all())
+    if (v.layered) owned += layer->present().count_range(page_of(v.layer), page_of(v.layer + v.range.size()));
+  assert(owned == layer->present().count());
+  (void)owned;
 }
 
 }  // namespace pagefold::kernel

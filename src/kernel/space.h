@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -107,6 +108,9 @@ struct Space {
   // Handlers that stand behind the stub's signal wrapper, by signal; 0: not wrapped.
   std::array<std::uint64_t, stub::kSignals> real_handlers{};
 
+  // Processes here (several after vfork) with a seccomp filter of their own that the stub would not survive.
+  std::set<pid_t> strict_filters;
+
   std::string program;  // path of the executable
   Bytes accounted = 0;  // resident bytes last reported to the frame accounting
 
@@ -114,12 +118,18 @@ struct Space {
   [[nodiscard]] bool is_lent(VirtRange layer_range) const;
   // The layer range for a new private mapping at r: r itself, unless it is lent.
   Bytes choose_layer(VirtRange r);
+  // v has been moved, its range of the layer with it: no mapping at that range's own addresses may use it. None is lent when v
+  // has come home.
+  void lend_layer(const vm::Vma& v);
   // After unmapping v: returns its layer range if it was lent.
   void reclaim_layer(const vm::Vma& v);
   void wait_for_fork(std::unique_lock<std::mutex>& lock) {
     fork_done.wait(lock, [this] { return !fork_child || state == State::Dead; });
   }
   void check_invariants() const;
+
+ private:
+  void take_back(VirtRange used);
 };
 
 using SpaceRef = std::shared_ptr<Space>;

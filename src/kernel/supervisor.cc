@@ -129,6 +129,12 @@ void Supervisor::serve(const seccomp_notif& notification) {
   }
   call.task = std::move(*who);
   handler(call);
+#ifdef PAGEFOLD_CHECKS
+  if (const SpaceRef space = call.task.space) {
+    const std::lock_guard lock(space->mutex);
+    if (space->state == Space::State::Running) space->check_invariants();
+  }
+#endif
 }
 
 // ---- faults

@@ -122,7 +122,7 @@ class TakeOver {
     v.shared = m.shared;
     v.layer = m.range.start;
     v.offset = m.offset;
-    v.expected = page_of(m.range.start);
+    v.streams.expect(page_of(m.range.start));
     if (m.inode == 0 && m.name.starts_with("[v")) {
       v.tag = vm::Tag::Special;
       v.object = std::make_shared<cache::HostObject>(m.name, 0, 0);
@@ -170,7 +170,7 @@ class TakeOver {
       lower.layer = m.range.start;
       lower.layered = true;
       lower.grows_down = true;
-      lower.expected = page_of(split - kPageSize);
+      lower.streams.expect(page_of(split - kPageSize));
       space_->map.insert(std::move(lower));
     }
     v.range = {split, m.range.end};
@@ -257,6 +257,7 @@ Result<void> take_over(const Call& call, Stop& stop, const user_regs_struct& reg
 void on_execve(const Call& call) {
   const auto& notification = call.notification;
   const auto tid = static_cast<pid_t>(notification.pid);
+  if (call.task.space && filter_forbids_new_processes(call)) return call.fail(EPERM);
   call.supervisor.about_to_wait();
   bool released = false;
   auto stop = Stop::on_return(tid, [&] {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -63,8 +64,9 @@ Result<void> Watcher::start() {
   const std::string mount = cgroup_mount();
   if (mount.empty()) return fail(ENOENT, "no cgroup v2 is mounted");
   for (const std::string& parent : {mount + own_group(), mount}) {
-    directory_ = fmt::format("{}/pagefold-{}", parent, ::getpid());
-    if (::mkdir(directory_.c_str(), 0755) == 0) break;
+    // Process ids are not unique where runs in several pid namespaces share the hierarchy.
+    directory_ = fmt::format("{}/pagefold-{}-XXXXXX", parent, ::getpid());
+    if (::mkdtemp(directory_.data()) != nullptr) break;
     const int error = errno;
     directory_.clear();
     if (parent == mount) return fail(error, "make a cgroup below " + mount);

@@ -9,6 +9,12 @@ namespace {
 // A mapping that grows down keeps this distance to what lies below it (Linux: stack_guard_gap, 256 pages).
 constexpr Bytes kGuardGap = 256 * kPageSize;
 
+// Where a new mapping below v may end.
+VirtAddr usable_below(const Vma& v) {
+  const Bytes distance = v.grows_down ? kGuardGap : 0;
+  return v.range.start > distance ? v.range.start - distance : 0;
+}
+
 bool mergeable(const Vma& a, const Vma& b) {
   if (a.range.end != b.range.start) return false;
   if (a.prot != b.prot || a.may != b.may || a.shared != b.shared || a.grows_down != b.grows_down || a.locked != b.locked ||
@@ -58,15 +64,14 @@ bool AddressSpace::is_covered(VirtRange r) const {
 }
 
 std::optional<VirtAddr> AddressSpace::find_gap(Bytes size, VirtRange area) const {
-  VirtAddr top = area.end;
   auto it = vmas_.lower_bound(area.end);
-  if (it != vmas_.end() && it->second.grows_down) top = std::min(top, it->second.range.start - kGuardGap);
+  VirtAddr top = it == vmas_.end() ? area.end : std::min(area.end, usable_below(it->second));
   while (it != vmas_.begin()) {
     --it;
     const Vma& v = it->second;
     if (v.range.end <= top && top - v.range.end >= size) break;
-    top = std::min(top, v.range.start - (v.grows_down ? kGuardGap : 0));
-    if (top <= area.start) return std::nullopt;
+    top = usable_below(v);
+    if (v.range.start <= area.start) return std::nullopt;
   }
   if (top < area.start || top - area.start < size) return std::nullopt;
   return top - size;

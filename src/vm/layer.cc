@@ -97,10 +97,12 @@ Result<PageIndex> Layer::push_copy(PageIndex page, const void* contents) {
     if (!heir->inherited_.test(page)) continue;
     // The heir's page is mapped on touch without write protection, so its own heirs are served now.
     copies += PAGEFOLD_TRY(heir->push_copy(page, contents));
-    PAGEFOLD_CHECK(heir->frames_->write(bytes_of(page), contents, kPageSize));
+    if (!heir->retired_) {
+      PAGEFOLD_CHECK(heir->frames_->write(bytes_of(page), contents, kPageSize));
+      heir->present_.set(page);
+      ++copies;
+    }
     heir->inherited_.clear(page);
-    heir->present_.set(page);
-    ++copies;
   }
   return copies;
 }

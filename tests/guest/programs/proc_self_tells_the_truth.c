@@ -53,19 +53,22 @@ static void maps(const char* exe) {
 
 static void smaps(void) {
   char* area = map_anon(10 * PAGE);
+  // Not at the mapping's start, where a touch looks sequential and brings its neighbours in; and no page only read: natively
+  // that shows the kernel's one page of zeros, which is not counted, in Pagefold it has a frame.
   memset(area + 2 * PAGE, 1, 3 * PAGE);
-  (void)*(volatile char*)(area + 7 * PAGE);
+  area[7 * PAGE] = 1;
   const char* labels[] = {"Size", "KernelPageSize", "Rss", "Private_Dirty", "Anonymous", "Swap", "Locked"};
   for (int i = 0; i < 7; ++i) printf("anonymous %s %ld\n", labels[i], smaps_kib(area, labels[i]));
   int fd = make_file_read_only("file", 4 * PAGE);
   char* file = map_island(4 * PAGE, RW, MAP_PRIVATE, fd, 0);
-  file[0] = 'w';
+  file[2 * PAGE] = 'w';
   printf("file Size %ld, Anonymous %ld\n", smaps_kib(file, "Size"), smaps_kib(file, "Anonymous"));
   pid_t child = fork_child();
   if (child == 0) {
     area[2 * PAGE] = 2;
-    const char* shown[] = {"Rss", "Private_Dirty", "Shared_Dirty"};
-    for (int i = 0; i < 3; ++i) printf("child %s %ld\n", shown[i], smaps_kib(area, shown[i]));
+    // Which pages the two share depends on what was copied ahead of need.
+    printf("child Rss %ld\n", smaps_kib(area, "Rss"));
+    printf("child dirty %ld\n", smaps_kib(area, "Private_Dirty") + smaps_kib(area, "Shared_Dirty"));
     leave(0);
   }
   show_end("child", child);
@@ -98,7 +101,7 @@ int main(int argc, char** argv) {
   int pid;
   CHECK(sscanf(read_file("/proc/self/stat"), "%d (renamed) %c", &pid, &state) == 2 && pid == getpid() && state == 'R');
 
-  // The kernel counts resident pages per processor and may be off by some dozens.
+  // The kernel counts resident pages per processor and may be off by some dozens; Pagefold fills up to 256 pages ahead.
   // A large mapping shows in VmSize by its length, in VmRSS by what was touched.
   long before, before_resident;
   sscanf(read_file("/proc/self/statm"), "%ld %ld", &before, &before_resident);
@@ -106,6 +109,6 @@ int main(int argc, char** argv) {
   for (size_t page = 0; page < 2048; ++page) large[page * PAGE] = 1;
   sscanf(read_file("/proc/self/statm"), "%ld %ld", &size, &resident);
   CHECK(size - before == (long)(64 * MIB / PAGE));
-  CHECK(labs(resident - before_resident - 2048) <= 128);
+  CHECK(resident - before_resident >= 2048 - 128 && resident - before_resident <= 2048 + 256 + 128);
   return 0;
 }

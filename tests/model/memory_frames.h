@@ -1,0 +1,43 @@
+// Frames in ordinary memory: what src/frame does with memfds, for tests of the model. Writes can be made to fail.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <map>
+
+#include "vm/frame_source.h"
+
+namespace pagefold::vm {
+
+class MemoryFrames final : public FrameSource {
+ public:
+  // *budget counts down with each write; when it is 0, one write fails. Negative: none does.
+  explicit MemoryFrames(int* budget = nullptr) : budget_(budget) {}
+
+  Result<void> read(Bytes offset, void* to, Bytes length) const override {
+    const auto it = pages_.find(page_of(offset));
+    if (it == pages_.end())
+      std::memset(to, 0, length);
+    else
+      std::memcpy(to, it->second.data() + (offset & kPageMask), length);
+    return {};
+  }
+  Result<void> write(Bytes offset, const void* from, Bytes length) override {
+    if (budget_ != nullptr && (*budget_)-- == 0) return fail(ENOMEM);
+    std::memcpy(pages_[page_of(offset)].data() + (offset & kPageMask), from, length);
+    return {};
+  }
+  Result<void> release(Bytes offset, Bytes length) override {
+    pages_.erase(pages_.lower_bound(page_of(offset)), pages_.lower_bound(page_of(offset + length)));
+    return {};
+  }
+  [[nodiscard]] std::size_t count() const { return pages_.size(); }
+  [[nodiscard]] bool has(PageIndex page) const { return pages_.contains(page); }
+
+ private:
+  std::map<PageIndex, std::array<std::byte, kPageSize>> pages_;
+  int* budget_;
+};
+
+}  // namespace pagefold::vm
