@@ -107,9 +107,16 @@ Result<vm::ObjectRef> FileCache::lookup(int fd, const std::string& name) {
   if (::fstat(lease_fd, &status) != 0) return host();
   auto object = PAGEFOLD_TRY(FileObject::create(std::move(own), status, name));
   trim();
-  const std::lock_guard lock(mutex_);
-  by_lease_[lease_fd] = object;
-  owned_[{status.st_dev, status.st_ino}] = object;
+  {
+    const std::lock_guard lock(mutex_);
+    by_lease_[lease_fd] = object;
+    owned_[{status.st_dev, status.st_ino}] = object;
+  }
+  // A writer who came before the lines above was told to the watcher in vain, and still waits.
+  if (lease == LeaseOutcome::Held && ::fcntl(lease_fd, F_GETLEASE) != F_RDLCK) {
+    break_lease(lease_fd);
+    return host();
+  }
   return vm::ObjectRef(object);
 }
 

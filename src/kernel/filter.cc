@@ -25,6 +25,8 @@ constexpr std::size_t kNumber = offsetof(seccomp_data, nr), kArch = offsetof(sec
 constexpr std::size_t kPointerLow = offsetof(seccomp_data, instruction_pointer), kPointerHigh = kPointerLow + 4;
 constexpr std::size_t kArgument0 = offsetof(seccomp_data, args);
 constexpr unsigned kMaxSkip = 255;
+// x32 calls have the architecture of 64-bit ones and numbers from here on (asm/unistd.h: __X32_SYSCALL_BIT).
+constexpr std::uint32_t kX32Bit = 0x40000000;
 
 // A small assembler. Conditional skips are relative and forward only.
 class Program {
@@ -103,6 +105,9 @@ std::vector<sock_filter> make_filter() {
   p.skip_if(BPF_JEQ, AUDIT_ARCH_X86_64, 1);
   p.answer(SECCOMP_RET_ERRNO | ENOSYS);
   p.load(kNumber);
+  p.skip_unless(BPF_JGE, kX32Bit, 2);
+  p.skip_if(BPF_JGE, 2 * std::uint64_t{kX32Bit}, 1);  // negative: how a tracer skips a call
+  p.answer(SECCOMP_RET_ERRNO | ENOSYS);
   for (const SyscallRow& row : syscall_table()) {
     Program block;
     if (row.number < stub::kCallFirst) block.append(allow_stub());
