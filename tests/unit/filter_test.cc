@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -46,12 +47,13 @@ std::optional<std::uint32_t> run(const std::vector<sock_filter>& program, const 
   return std::nullopt;  // ran off the end
 }
 
-seccomp_data call(std::uint32_t number, std::uint64_t argument0 = 0, std::uint64_t from = kElsewhere) {
+// Both first arguments have the same value: some conditions look at the second.
+seccomp_data call(std::uint32_t number, std::uint64_t argument = 0, std::uint64_t from = kElsewhere) {
   seccomp_data data{};
   data.nr = static_cast<int>(number);
   data.arch = AUDIT_ARCH_X86_64;
   data.instruction_pointer = from;
-  data.args[0] = argument0;
+  data.args[0] = data.args[1] = argument;
   return data;
 }
 
@@ -65,11 +67,13 @@ const SyscallRow* row_of(std::uint32_t number) {
   return it == table.end() ? nullptr : &*it;
 }
 
-// Argument 0 for which the row's condition holds, and for which it does not.
+// The argument for which the row's condition holds, and for which it does not.
 std::uint64_t matching(const SyscallRow& row) {
   switch (row.when) {
     case SyscallRow::When::NotThread: return CLONE_VM | CLONE_VFORK;
     case SyscallRow::When::FilterOrMm: return PR_SET_MM;
+    case SyscallRow::When::MemoryLimit0:
+    case SyscallRow::When::MemoryLimit1: return RLIMIT_AS;
     default: return SECCOMP_SET_MODE_FILTER;
   }
 }
@@ -77,6 +81,8 @@ std::uint64_t not_matching(const SyscallRow& row) {
   switch (row.when) {
     case SyscallRow::When::NotThread: return CLONE_VM | CLONE_THREAD;
     case SyscallRow::When::FilterOrMm: return PR_SET_NAME;
+    case SyscallRow::When::MemoryLimit0:
+    case SyscallRow::When::MemoryLimit1: return RLIMIT_STACK;
     default: return SECCOMP_GET_ACTION_AVAIL;
   }
 }
