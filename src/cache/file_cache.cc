@@ -42,18 +42,23 @@ void FileCache::start() {
   sigaddset(&set, lease_signal());
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   watcher_ = std::thread([this] { watch(); });
-  while (watcher_tid_ == 0) std::this_thread::yield();
 }
 
 void FileCache::stop() {
   if (!watcher_.joinable()) return;
   stopping_ = true;
-  ::syscall(SYS_tgkill, ::getpid(), watcher_tid_.load(), lease_signal());
+  ::syscall(SYS_tgkill, ::getpid(), watcher_tid(), lease_signal());
   watcher_.join();
+}
+
+pid_t FileCache::watcher_tid() const {
+  watcher_tid_.wait(0);
+  return watcher_tid_;
 }
 
 void FileCache::watch() {
   watcher_tid_ = static_cast<pid_t>(::syscall(SYS_gettid));
+  watcher_tid_.notify_all();
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, lease_signal());
@@ -100,7 +105,7 @@ Result<vm::ObjectRef> FileCache::lookup(int fd, const std::string& name) {
   UniqueFd own(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!own) return host();
   const int lease_fd = own.get();
-  const LeaseOutcome lease = take_lease(lease_fd, watcher_tid_);
+  const LeaseOutcome lease = take_lease(lease_fd, watcher_tid());
   if (lease == LeaseOutcome::WriterExists || lease == LeaseOutcome::Unsupported) return host();
   if (lease == LeaseOutcome::NotOurs && !trusted_without_lease(lease_fd)) return host();
   // Under the lease nobody writes: what is read now stays true.

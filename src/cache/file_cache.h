@@ -43,6 +43,8 @@ class FileCache {
   using Key = std::pair<dev_t, ino_t>;
 
   void watch();
+  // Waits until the watching thread has begun.
+  [[nodiscard]] pid_t watcher_tid() const;
   void break_lease(int fd);
   void trim();
 

@@ -46,10 +46,6 @@ struct SavedSignals {
   char byte = 0;
   if (listener < 0 || ::read(go.read.get(), &byte, 1) != 1) ::_exit(kExitFailed);
   ::close(listener);
-  ::signal(SIGINT, SIG_DFL);
-  ::signal(SIGQUIT, SIG_DFL);
-  ::signal(SIGTERM, SIG_DFL);
-  ::signal(SIGPIPE, SIG_DFL);
   ::sigprocmask(SIG_SETMASK, &saved.mask, nullptr);
   std::vector<char*> arguments;
   for (const std::string& argument : options.command) arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -71,6 +67,16 @@ int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128
 
 std::uint64_t nanoseconds(const timeval& t) {
   return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_usec) * 1000;
+}
+
+// Takes the listener over from the first guest's process and starts to serve.
+Result<void> start(Supervisor& supervisor, pid_t root, const Pipe& tell, Hello& hello) {
+  if (::read(tell.read.get(), &hello, sizeof hello) != sizeof hello || hello.listener < 0)
+    return fail(hello.error != 0 ? hello.error : EIO, "install the system-call filter");
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, root, 0)));
+  UniqueFd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), hello.listener, 0)));
+  if (!listener) return fail_errno("take the listener over");
+  return supervisor.start(Listener(std::move(listener)), root);
 }
 
 pid_t g_root = 0;
@@ -108,20 +114,11 @@ Result<report::RunSummary> run(const RunOptions& options) {
   ::signal(SIGHUP, forward);
 
   Hello hello{};
-  if (::read(tell.read.get(), &hello, sizeof hello) != sizeof hello || hello.listener < 0) {
-    ::waitpid(root, nullptr, 0);
-    watcher.finish();
-    return fail(hello.error != 0 ? hello.error : EIO, "install the system-call filter");
-  }
-  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, root, 0)));
-  UniqueFd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), hello.listener, 0)));
-  Result<void> ready;
-  if (!listener) ready = fail_errno("take the listener over");
   report::RunSummary summary;
   {
     Supervisor supervisor(options);
-    if (ready) ready = supervisor.prepare();
-    if (ready) ready = supervisor.start(Listener(std::move(listener)), root);
+    Result<void> ready = supervisor.prepare();  // while the child installs its filter
+    if (ready) ready = start(supervisor, root, tell, hello);
     if (!ready) {
       ::kill(root, SIGKILL);
       ::waitpid(root, nullptr, 0);

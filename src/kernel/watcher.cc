@@ -78,8 +78,6 @@ Result<void> Watcher::start() {
   supervisor_.reset(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   if (!group_ || !kill_ || !events_ || !supervisor_) return fail_errno("open " + directory_);
 
-  std::array<int, 2> ready{};
-  if (::pipe2(ready.data(), O_CLOEXEC) != 0) return fail_errno("pipe");
   pid_ = static_cast<pid_t>(::syscall(SYS_clone, CLONE_FILES, nullptr, nullptr, nullptr, nullptr));
   if (pid_ < 0) return fail_errno("start the watcher");
   if (pid_ == 0) {
@@ -93,7 +91,6 @@ Result<void> Watcher::start() {
       (void)!::write(oom, "-1000", 5);
       ::close(oom);
     }
-    (void)!::write(ready[1], "r", 1);
     pollfd death{supervisor_.get(), POLLIN, 0};
     while (::poll(&death, 1, -1) != 1) {
     }
@@ -101,10 +98,6 @@ Result<void> Watcher::start() {
     ::rmdir(directory_.c_str());
     ::_exit(0);
   }
-  char byte = 0;
-  (void)!::read(ready[0], &byte, 1);
-  ::close(ready[0]);
-  ::close(ready[1]);
   return {};
 }
 
