@@ -152,7 +152,9 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
                           std::size_t& from) {
   std::size_t count = 0;
   stub::Command* out = space.area->commands;
-  for (; from < ops.size() && count + 2 <= stub::kCommands; ++from) {
+  std::map<int, int> numbers;  // our descriptors, and what they are called over there
+  constexpr std::size_t kMostCommandsOfOne = 3;
+  for (; from < ops.size() && count + numbers.size() + kMostCommandsOfOne <= stub::kCommands; ++from) {
     const HostOp& op = ops[from];
     const VirtRange r = op.piece.range;
     switch (op.kind) {
@@ -166,16 +168,17 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
           flags = (op.piece.object->kind() == vm::Object::Kind::File ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE;
         const Bytes offset = op.piece.kind == HostPiece::Kind::Host ? op.file_offset : op.piece.offset;
         const int fd = layer ? -1 : source_fd(op);
-        const int number = fd < 0 ? -1 : PAGEFOLD_TRY(listener.add_fd(id, fd));
+        if (fd >= 0 && !numbers.contains(fd)) numbers[fd] = PAGEFOLD_TRY(listener.add_fd(id, fd));
+        const int number = fd < 0 ? -1 : numbers[fd];
         out[count] = command(SYS_mmap, r.start, r.size(), op.piece.prot, static_cast<std::uint64_t>(flags | MAP_FIXED),
                              static_cast<std::uint64_t>(number), offset);
         out[count++].use_store = layer;
-        if (number >= 0) out[count++] = command(SYS_close, static_cast<std::uint64_t>(number));
         if (layer && r.size() >= kHuge) out[count++] = command(SYS_madvise, r.start, r.size(), MADV_DONTDUMP);
         break;
       }
     }
   }
+  for (const auto& [ours, number] : numbers) out[count++] = command(SYS_close, static_cast<std::uint64_t>(number));
   return count;
 }
 

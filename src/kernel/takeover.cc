@@ -131,9 +131,7 @@ class TakeOver {
       v.layered = true;
       if (m.name == "[heap]") v.tag = vm::Tag::Heap;
     } else {
-      const UniqueFd fd = open_mapped(pid_, m);
-      v.object = fd ? PAGEFOLD_TRY(supervisor_.files().lookup(fd.get(), m.name))
-                    : std::make_shared<cache::HostObject>(m.name, 0, m.inode);
+      v.object = PAGEFOLD_TRY(object_of(m));
       v.layered = !v.host() && v.writable();
       if (v.layered) PAGEFOLD_CHECK(keep_last_page(v));
     }
@@ -144,6 +142,15 @@ class TakeOver {
     if (v.host()) space_->host.set(wanted(v));
     space_->map.insert(std::move(v));
     return {};
+  }
+
+  // One look-up a file: its mappings follow each other.
+  Result<vm::ObjectRef> object_of(const HostMapping& m) {
+    if (last_object_ && last_object_->inode() == m.inode && last_object_->name() == m.name) return last_object_;
+    const UniqueFd fd = open_mapped(pid_, m);
+    last_object_ = fd ? PAGEFOLD_TRY(supervisor_.files().lookup(fd.get(), m.name))
+                      : std::make_shared<cache::HostObject>(m.name, 0, m.inode);
+    return last_object_;
   }
 
   // The kernel clears the part of a program's last data page that belongs to its bss.
@@ -202,6 +209,7 @@ class TakeOver {
   pid_t pid_;
   const user_regs_struct& registers_;
   SpaceRef space_;
+  vm::ObjectRef last_object_;
   VirtRange low_{kHighBackground, 0};
   VirtAddr stack_ = 0, program_end_ = 0;
 };
