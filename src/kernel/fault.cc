@@ -388,63 +388,10 @@ Served serve_fault(Supervisor& supervisor, Space& space, const Fault& fault, Pat
   return Service(supervisor, space, fault, patience).serve();
 }
 
-namespace {
-
-// What populate() finds at an address.
-struct Spot {
-  Result<void> refusal;
-  VirtAddr skip_to = 0;  // pages up to here need nothing; 0: this one does
-  bool write = false, guarded = false;
-};
-
-// Pages of the layer: present ones are skipped, unless they are to be written and still shared with a child.
-void look_at_layer(const Space& space, const vm::Vma& v, VirtAddr at, Spot& spot) {
-  const std::lock_guard family(space.layer->mutex());
-  const vm::Layer& layer = *space.layer;
-  const PageIndex page = v.layer_page(at), last = page + page_of(v.range.end - at);
-  spot.guarded = spot.write && layer.guarded().test(page);
-  if (layer.present().test(page)) {
-    if (spot.guarded) return;
-    const PageIndex gap = layer.present().next_gap(page, last);
-    spot.skip_to = at + bytes_of((spot.write ? std::min(gap, layer.guarded().next(page, last)) : gap) - page);
-    return;
-  }
-  const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get());
-  if (file != nullptr && !layer.inherited().test(page) && page_of(v.object_offset(at)) >= file->pages()) spot.refusal = fail(EFAULT);
-}
-
-Spot look_at(Space& space, VirtAddr at, Purpose purpose) {
-  const std::lock_guard lock(space.mutex);
-  const vm::Vma* v = space.map.find(at);
-  if (v == nullptr) return {fail(ENOMEM)};
-  Spot spot;
-  spot.write = purpose == Purpose::Write || (purpose == Purpose::Lock && v->writable() && !v->shared);
-  if (v->prot == vm::kNone || (spot.write && !v->writable())) return {fail(EINVAL)};
-  if (v->host()) {
-    spot.skip_to = v->range.end;
-  } else if (!v->object || v->layered) {
-    look_at_layer(space, *v, at, spot);
-  } else if (const auto* file = dynamic_cast<const cache::FileObject*>(v->object.get())) {
-    if (page_of(v->object_offset(at)) >= file->pages()) spot.refusal = fail(EFAULT);
-  }
-  return spot;
-}
-
-}  // namespace
-
-Result<void> populate(Supervisor& supervisor, Space& space, VirtRange r, Purpose purpose) {
-  for (VirtAddr at = r.start; at < r.end;) {
-    Spot spot = look_at(space, at, purpose);
-    PAGEFOLD_CHECK(std::move(spot.refusal));
-    if (spot.skip_to != 0) {
-      at = spot.skip_to;
-      continue;
-    }
-    Service service(supervisor, space, {at, spot.write, spot.guarded}, Patience::Wait, r);
-    service.serve();
-    at = std::max(at + kPageSize, service.filled_until());
-  }
-  return {};
+VirtAddr fill_asked(Supervisor& supervisor, Space& space, const Fault& fault, VirtRange asked) {
+  Service service(supervisor, space, fault, Patience::Wait, asked);
+  service.serve();
+  return std::max(fault.address + kPageSize, service.filled_until());
 }
 
 void account(Space& space) {

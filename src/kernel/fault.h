@@ -20,6 +20,10 @@ enum class Served { Yes, Later };  // Later: only with NoWait; nothing has been 
 Fault decode(const uffd_msg& message);
 Served serve_fault(Supervisor& supervisor, Space& space, const Fault& fault, Patience patience);
 
+// The same for a page of `asked`, which the program wants filled; as much of it as one step can is filled along with the page,
+// and nothing else. Returns how far.
+VirtAddr fill_asked(Supervisor& supervisor, Space& space, const Fault& fault, VirtRange asked);
+
 // Why pages are wanted before they are touched. Lock: private writable ones are wanted for writing (mm/gup.c, mlock).
 enum class Purpose { Read, Write, Lock };
 
