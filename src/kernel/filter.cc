@@ -35,6 +35,15 @@ class Program {
   void answer(std::uint32_t action) { statement(BPF_RET | BPF_K, action); }
   void skip_if(unsigned test, std::uint64_t k, unsigned count) { jump(test, k, count, 0); }
   void skip_unless(unsigned test, std::uint64_t k, unsigned count) { jump(test, k, 0, count); }
+  void copy_to_x() { statement(BPF_MISC | BPF_TAX, 0); }
+  void subtract_from(std::uint64_t k) {
+    copy_to_x();
+    statement(BPF_LD | BPF_IMM, static_cast<std::uint32_t>(k));
+    statement(BPF_ALU | BPF_SUB | BPF_X, 0);
+  }
+  void skip_unless_greater_than_x(unsigned count) {
+    code_.push_back({static_cast<__u16>(BPF_JMP | BPF_JGT | BPF_X), 0, static_cast<__u8>(count), 0});
+  }
   void append(const Program& other) { code_.insert(code_.end(), other.code_.begin(), other.code_.end()); }
   [[nodiscard]] unsigned size() const { return static_cast<unsigned>(code_.size()); }
   [[nodiscard]] std::vector<sock_filter> take() { return std::move(code_); }
@@ -50,15 +59,63 @@ class Program {
   std::vector<sock_filter> code_;
 };
 
-// Calls made from the stub's own text pass.
-Program allow_stub() {
+std::size_t argument(unsigned i) { return kArgument0 + i * sizeof(std::uint64_t); }
+
+constexpr std::uint32_t kForbid = SECCOMP_RET_ERRNO | EPERM;
+
+// Forbids the call when [address, address + length) meets the stub's text, which lies in the first 4 GiB.
+Program spare_text(unsigned address, unsigned length) {
+  const std::size_t address_low = argument(address), address_high = address_low + 4;
+  const std::size_t length_low = argument(length), length_high = length_low + 4;
+  Program below;  // the range starts below the text: it must end there, too
+  below.load(length_high);
+  below.skip_if(BPF_JEQ, 0, 1);
+  below.answer(kForbid);
+  below.load(address_low);
+  below.subtract_from(stub::kTextBase);
+  below.copy_to_x();
+  below.load(length_low);
+  below.skip_unless_greater_than_x(1);
+  below.answer(kForbid);
+  Program p;
+  p.load(address_high);
+  p.skip_unless(BPF_JEQ, 0, 4 + below.size());
+  p.load(address_low);
+  p.skip_if(BPF_JGE, stub::kTextBase + stub::kTextSize, 2 + below.size());
+  p.skip_unless(BPF_JGE, stub::kTextBase, 1);
+  p.answer(kForbid);
+  p.append(below);
+  return p;
+}
+
+Program spare_text_at(unsigned address) {
+  Program p;
+  p.load(argument(address) + 4);
+  p.skip_unless(BPF_JEQ, 0, 3);
+  p.load(argument(address));
+  p.skip_if(BPF_JGE, stub::kTextBase + stub::kTextSize, 1);
+  p.answer(kForbid);
+  return p;
+}
+
+// Calls made from the stub's own text.
+Program allow_stub(SyscallRow::FromStub from_stub) {
+  Program allowed;
+  switch (from_stub) {
+    case SyscallRow::FromStub::Trapped: return allowed;
+    case SyscallRow::FromStub::Passes: break;
+    case SyscallRow::FromStub::Moves: allowed.append(spare_text(4, 2)); [[fallthrough]];
+    case SyscallRow::FromStub::Range: allowed.append(spare_text(0, 1)); break;
+    case SyscallRow::FromStub::Attaches: allowed.append(spare_text_at(1)); break;
+  }
+  allowed.answer(SECCOMP_RET_ALLOW);
   Program p;
   p.load(kPointerHigh);
-  p.skip_unless(BPF_JEQ, 0, 4);
+  p.skip_unless(BPF_JEQ, 0, 3 + allowed.size());
   p.load(kPointerLow);
-  p.skip_unless(BPF_JGE, stub::kTextBase, 2);
-  p.skip_if(BPF_JGE, stub::kTextBase + stub::kTextSize, 1);
-  p.answer(SECCOMP_RET_ALLOW);
+  p.skip_unless(BPF_JGE, stub::kTextBase, 1 + allowed.size());
+  p.skip_if(BPF_JGE, stub::kTextBase + stub::kTextSize, allowed.size());
+  p.append(allowed);
   return p;
 }
 
@@ -110,7 +167,7 @@ std::vector<sock_filter> make_filter() {
   p.answer(SECCOMP_RET_ERRNO | ENOSYS);
   for (const SyscallRow& row : syscall_table()) {
     Program block;
-    if (row.number < stub::kCallFirst) block.append(allow_stub());
+    block.append(allow_stub(row.from_stub));
     block.append(decide(row));
     p.skip_unless(BPF_JEQ, row.number, block.size());
     p.append(block);

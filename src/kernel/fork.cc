@@ -15,6 +15,7 @@
 
 #include "kernel/calls.h"
 #include "kernel/fault.h"
+#include "kernel/host_proc.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
 #include "kernel/redirect.h"
@@ -202,15 +203,19 @@ void on_clone(const Call& call) {
 void on_forked(const Call& call) {
   const SpaceRef child = call.supervisor.claim_fork(call.argument(1), static_cast<unsigned>(call.argument(0)));
   if (!child) return call.fail(ENOSYS);
-  // The parent may have ended or exec'ed already.
-  if (const SpaceRef parent = call.supervisor.space_by_token(call.argument(1))) end_fork(*parent);
   const auto pid = static_cast<pid_t>(call.notification.pid);
   child->pid = pid;
   child->limits = {{pid, child->limits.at(0)}};
   child->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!child->pidfd) return call.fail(errno);
-  child->boot_ops = child_operations(*child);
-  call.supervisor.add_space(child, pid);
+  child->memory = open_memory(pid);
+  const bool alive = child->pidfd && child->memory;
+  if (alive) {
+    child->boot_ops = child_operations(*child);
+    call.supervisor.add_space(child, pid);
+  }
+  // The parent may have ended or exec'ed already.
+  if (const SpaceRef parent = call.supervisor.space_by_token(call.argument(1))) end_fork(*parent);
+  if (!alive) return call.fail(ESRCH);
   const Listener& listener = call.supervisor.listener();
   const auto store = listener.add_fd(call.notification.id, child->store->fd());
   const auto device = listener.add_fd(call.notification.id, call.supervisor.fault_device());

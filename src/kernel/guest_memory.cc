@@ -1,6 +1,6 @@
 #include "kernel/guest_memory.h"
 
-#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -22,10 +22,11 @@ struct ColdPage {
   PageIndex page = 0;
 };
 
-// Host-mapped memory is ordinary memory of the host; reading it cannot come back to us.
+// Host-mapped memory is ordinary memory of the host; reading it cannot come back to us. Never by process id: the process
+// may have exec'ed a set-uid program since, while a thread of another process still lives in this space.
 Result<void> copy_host(const Space& space, VirtAddr address, void* local, Bytes length, bool write) {
-  iovec here{local, length}, there{reinterpret_cast<void*>(address), length};
-  const ssize_t n = write ? ::process_vm_writev(space.pid, &here, 1, &there, 1, 0) : ::process_vm_readv(space.pid, &here, 1, &there, 1, 0);
+  const auto at = static_cast<off_t>(address);
+  const ssize_t n = write ? ::pwrite(space.memory.get(), local, length, at) : ::pread(space.memory.get(), local, length, at);
   return n == static_cast<ssize_t>(length) ? Result<void>{} : fail(EFAULT);
 }
 

@@ -51,6 +51,8 @@ Result<std::vector<HostMapping>> host_mappings(pid_t pid) {
   return mappings;
 }
 
+UniqueFd open_memory(pid_t pid) { return UniqueFd(::open(fmt::format("/proc/{}/mem", pid).c_str(), O_RDWR | O_CLOEXEC)); }
+
 std::optional<std::string> host_status_field(pid_t tid, const char* field) {
   const auto text = read_host_file(fmt::format("/proc/{}/status", tid));
   if (!text) return std::nullopt;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/page.h"
 
 namespace pagefold::kernel {
@@ -25,6 +26,9 @@ Result<std::vector<HostMapping>> host_mappings(pid_t pid);
 // The whole of a small file of /proc.
 Result<std::string> read_host_file(const std::string& path);
 // The value of a field of /proc/PID/status ("Tgid:"), white space trimmed.
+// The process's memory, for as long as this address space lives.
+UniqueFd open_memory(pid_t pid);
+
 std::optional<std::string> host_status_field(pid_t tid, const char* field);
 // Field n (from 1, as in proc(5)) of /proc/PID/stat.
 std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n);

@@ -135,6 +135,11 @@ bool answer(const Call& call, int directory, VirtAddr path_address, std::uint64_
   if (!file || !has_proc(call, *file)) return false;
   const pid_t group = file->subject == ProcSubject::Pid ? file->pid : call.task.group;
   if (!may_read(call, group)) return false;
+  if (group != call.task.group) {
+    // A child just forked may not be known before its fork is over.
+    std::unique_lock lock(call.space().mutex);
+    call.space().wait_for_fork(lock);
+  }
   const auto text = text_of(call, *file, group);
   if (!text) return false;
   const auto reader = snapshot(*text);

@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include "stub/blob.h"
+
 namespace pagefold::kernel {
 namespace {
 
@@ -72,6 +74,34 @@ Result<void> Stop::poke(std::uint64_t address, const void* bytes, std::size_t le
     if (::ptrace(PTRACE_POKETEXT, tid_, as_pointer(address + at), word) != 0) return fail_errno("ptrace poke");
   }
   return {};
+}
+
+Result<std::int64_t> Stop::call(std::uint64_t number, std::uint64_t a, std::uint64_t b, std::uint64_t c) const {
+  const user_regs_struct saved = PAGEFOLD_TRY(registers());
+  const std::uint64_t mask = PAGEFOLD_TRY(signal_mask());
+  PAGEFOLD_CHECK(set_signal_mask(~std::uint64_t{0}));
+  user_regs_struct there = saved;
+  there.rip = stub::kSystemCall;
+  there.rax = number;
+  there.rdi = a;
+  there.rsi = b;
+  there.rdx = c;
+  there.orig_rax = ~0ULL;
+  PAGEFOLD_CHECK(set_registers(there));
+  // A stop by SIGSTOP may come first.
+  while (there.rip == stub::kSystemCall) {
+    int status = 0;
+    if (::ptrace(PTRACE_SINGLESTEP, tid_, nullptr, nullptr) != 0) return fail_errno("ptrace step");
+    while (::waitpid(tid_, &status, __WALL | __WNOTHREAD) < 0 && errno == EINTR) {
+    }
+    if (!WIFSTOPPED(status)) return fail(ESRCH, fmt::format("thread {} ended", tid_));
+    there = PAGEFOLD_TRY(registers());
+  }
+  user_regs_struct back = saved;
+  back.orig_rax = ~0ULL;
+  PAGEFOLD_CHECK(set_registers(back));
+  PAGEFOLD_CHECK(set_signal_mask(mask));
+  return static_cast<std::int64_t>(there.rax);
 }
 
 Stop::RseqArea Stop::rseq() const {

@@ -47,6 +47,8 @@ class Stop {
     std::uint32_t size = 0, signature = 0;
   };
   [[nodiscard]] RseqArea rseq() const;
+  // Makes one system call in the thread, with its credentials; its result or -errno. No signal interferes.
+  Result<std::int64_t> call(std::uint64_t number, std::uint64_t a, std::uint64_t b, std::uint64_t c) const;
   void resume();
 
  private:

@@ -64,6 +64,7 @@ struct Space {
   std::mutex mutex;  // protects all below but the constant members and what says otherwise
   pid_t pid = 0;           // thread-group leader
   UniqueFd pidfd;          // constant once running
+  UniqueFd memory;         // /proc/PID/mem of this very address space, whatever pid has become; constant once running
   std::uint64_t token = 0;  // constant
   State state = State::Booting;
 

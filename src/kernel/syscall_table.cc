@@ -12,17 +12,18 @@ namespace pagefold::kernel {
 namespace {
 
 using When = SyscallRow::When;
+using FromStub = SyscallRow::FromStub;
 
 constexpr std::uint32_t kMapShadowStack = 453;  // Linux 6.6
 
 constexpr SyscallRow kTable[] = {
-    {SYS_mmap, on_mmap},
-    {SYS_munmap, on_munmap},
-    {SYS_mprotect, on_mprotect},
+    {SYS_mmap, on_mmap, When::Always, 0, FromStub::Range},
+    {SYS_munmap, on_munmap, When::Always, 0, FromStub::Range},
+    {SYS_mprotect, on_mprotect, When::Always, 0, FromStub::Range},
     {SYS_pkey_mprotect, on_mprotect},
     {SYS_brk, on_brk},
-    {SYS_mremap, on_mremap},
-    {SYS_madvise, on_madvise},
+    {SYS_mremap, on_mremap, When::Always, 0, FromStub::Moves},
+    {SYS_madvise, on_madvise, When::Always, 0, FromStub::Passes},
     {SYS_msync, on_msync},
     {SYS_mincore, on_mincore},
     {SYS_mlock, on_mlock},
@@ -32,11 +33,11 @@ constexpr SyscallRow kTable[] = {
     {SYS_munlockall, on_munlockall},
     {SYS_execve, on_execve},
     {SYS_execveat, on_execve},
-    {SYS_clone, on_clone, When::NotThread},
+    {SYS_clone, on_clone, When::NotThread, 0, FromStub::Passes},
     {SYS_fork, on_clone},
     {SYS_clone3, nullptr, When::Always, ENOSYS},  // its arguments are in memory; libc falls back to clone
-    {SYS_exit, on_thread_exit},
-    {SYS_rt_sigaction, on_sigaction},
+    {SYS_exit, on_thread_exit, When::Always, 0, FromStub::Passes},
+    {SYS_rt_sigaction, on_sigaction, When::Always, 0, FromStub::Passes},
     {SYS_open, on_open},
     {SYS_openat, on_openat},
     {SYS_ptrace, on_refuse},
@@ -49,8 +50,8 @@ constexpr SyscallRow kTable[] = {
     {SYS_prlimit64, on_prlimit, When::MemoryLimit1},
     {SYS_setrlimit, on_setrlimit, When::MemoryLimit0},
     {SYS_getrlimit, on_getrlimit, When::MemoryLimit0},
-    {SYS_shmat, on_shmat},
-    {SYS_shmdt, on_shmdt},
+    {SYS_shmat, on_shmat, When::Always, 0, FromStub::Attaches},
+    {SYS_shmdt, on_shmdt, When::Always, 0, FromStub::Passes},
     {kMapShadowStack, nullptr, When::Always, ENOSYS},
     {stub::kHello, on_hello},
     {stub::kForked, on_forked},

@@ -22,6 +22,14 @@ struct SyscallRow {
     MemoryLimit0, MemoryLimit1,  // argument 0, or 1, is RLIMIT_AS or RLIMIT_DATA
   } when = When::Always;
   int error = 0;
+  // The call made from the stub's own text (by the stub, or by a guest that jumps there).
+  enum class FromStub : std::uint8_t {
+    Trapped,  // the stub never makes it: as from anywhere else
+    Passes,
+    Range,    // passes, unless [argument 0, + argument 1) meets the stub's text, which nobody may replace
+    Moves,    // the same, also for [argument 4, + argument 2)
+    Attaches  // passes, unless argument 1 lies at or below the stub's text
+  } from_stub = FromStub::Trapped;
 };
 
 std::span<const SyscallRow> syscall_table();

@@ -1,14 +1,16 @@
-// System V shared memory is the host's: the agent attaches and detaches segments in the guest's name (it has the guest's
-// credentials and IPC namespace), at addresses the model chooses.
+// System V shared memory is the host's. The guest's own thread is made to attach a segment, at an address the model chooses:
+// it alone has the credentials that the host must check.
 
 #include <fmt/format.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "cache/file_cache.h"
 #include "kernel/calls.h"
 #include "kernel/host_sync.h"
+#include "kernel/redirect.h"
 
 namespace pagefold::kernel {
 namespace {
@@ -26,19 +28,32 @@ Result<VirtAddr> choose(Space& space, VirtAddr wanted_address, Bytes size, std::
   return wanted_address;
 }
 
-Result<VirtAddr> attach(const Call& call) {
+// The segment, as the supervisor sees it.
+Result<shmid_ds> look_up(const Call& call, int id) {
+  struct stat ours {}, theirs {};
+  if (::stat("/proc/self/ns/ipc", &ours) != 0 || ::stat(fmt::format("/proc/{}/ns/ipc", call.notification.pid).c_str(), &theirs) != 0)
+    return fail(EACCES);
+  if (ours.st_ino != theirs.st_ino) {
+    stats().note("shmat was refused (ENOSYS): segments of another IPC namespace");
+    return fail(ENOSYS);
+  }
+  shmid_ds segment{};
+  if (::shmctl(id, IPC_STAT, &segment) != 0) return fail_errno("shmctl");
+  return segment;
+}
+
+Result<VirtAddr> attach(const Call& call, const Stop& stop) {
   Space& space = call.space();
   std::unique_lock lock(space.mutex);
   space.wait_for_fork(lock);
   const std::uint64_t id = call.argument(0), flags = call.argument(2);
-  static_assert(sizeof(shmid_ds) <= sizeof(stub::Area::scratch));
-  PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(), {SYS_shmctl, {id, IPC_STAT, stub::kAreaBase + offsetof(stub::Area, scratch), 0, 0, 0}, 0, 0}));
-  const auto& segment = reinterpret_cast<const shmid_ds&>(space.area->scratch);
+  const shmid_ds segment = PAGEFOLD_TRY(look_up(call, static_cast<int>(id)));
   const Bytes size = page_up(segment.shm_segsz);
   const auto key = static_cast<unsigned>(segment.shm_perm.__key);
   if (size == 0 || size > kUserTop) return fail(EINVAL);
   const VirtAddr start = PAGEFOLD_TRY(choose(space, call.argument(1), size, flags));
-  PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(), {SYS_shmat, {id, start, flags | SHM_REMAP, 0, 0, 0}, 0, 0}));
+  const std::int64_t attached = PAGEFOLD_TRY(stop.call(SYS_shmat, id, start, flags | SHM_REMAP));
+  if (attached < 0 && attached > -4096) return fail(static_cast<int>(-attached));
   PAGEFOLD_CHECK(unmap_range(space, {start, start + size}));
   vm::Vma v;
   v.range = {start, start + size};
@@ -72,8 +87,21 @@ Result<void> detach(const Call& call) {
 }  // namespace
 
 void on_shmat(const Call& call) {
-  const auto attached = attach(call);
-  attached ? call.reply_address(*attached) : call.fail(attached.error().code);
+  call.supervisor.about_to_wait();
+  bool released = false;
+  auto stop = Stop::on_return(static_cast<pid_t>(call.notification.pid), [&] {
+    call.reply(0);
+    released = true;
+  });
+  if (!stop) {
+    if (!released) call.fail(EAGAIN);
+    return;
+  }
+  const auto attached = attach(call, *stop);
+  auto registers = stop->registers();
+  if (!registers) return;  // the thread has ended
+  registers->rax = attached ? *attached : static_cast<std::uint64_t>(-attached.error().code);
+  (void)stop->set_registers(*registers);
 }
 
 void on_shmdt(const Call& call) { call.finish(detach(call)); }

@@ -100,6 +100,8 @@ class TakeOver {
     space_ = PAGEFOLD_TRY(Space::create(pid_));
     space_->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     if (!space_->pidfd) return fail_errno("pidfd_open");
+    space_->memory = open_memory(pid_);
+    if (!space_->memory) return fail_errno("open a guest's memory");
     const auto mappings = PAGEFOLD_TRY(host_mappings(pid_));
     for (const HostMapping& m : mappings) {
       if (m.range.overlaps({stub::kReservedStart, stub::kReservedEnd}))
@@ -222,9 +224,8 @@ Result<void> peek(pid_t pid, VirtAddr address, std::vector<std::byte>& to) {
 
 Result<void> restore_patch(const Space& space) {
   if (space.patched_bytes.empty()) return {};
-  const UniqueFd memory(::open(fmt::format("/proc/{}/mem", space.pid).c_str(), O_RDWR | O_CLOEXEC));
   const auto length = static_cast<ssize_t>(space.patched_bytes.size());
-  if (!memory || ::pwrite(memory.get(), space.patched_bytes.data(), space.patched_bytes.size(), static_cast<off_t>(space.patched_at)) != length)
+  if (::pwrite(space.memory.get(), space.patched_bytes.data(), space.patched_bytes.size(), static_cast<off_t>(space.patched_at)) != length)
     return fail_errno("restore the entry point");
   return {};
 }

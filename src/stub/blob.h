@@ -10,5 +10,6 @@ extern const unsigned char kBlob[];
 extern const std::size_t kBlobSize;
 extern const std::uint64_t kForkEntry;
 extern const std::uint64_t kSignalEntry;
+extern const std::uint64_t kSystemCall;
 
 }  // namespace pagefold::stub

@@ -14,3 +14,4 @@ _ZN8pagefold4stub${length}${name}E:
 endfunction()
 embed_address(stub_fork_entry kForkEntry)
 embed_address(stub_signal_entry kSignalEntry)
+embed_address(stub_system_call kSystemCall)

@@ -37,6 +37,7 @@ inline constexpr unsigned kPackBits = 20;
 inline constexpr uint64_t kPackMask = (1u << kPackBits) - 1;
 
 // One system call for the guest side to make.
+// (offsets are known to the assembly)
 struct Command {
   uint64_t number;
   uint64_t arguments[6];

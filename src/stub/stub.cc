@@ -60,17 +60,11 @@ extern "C" {
 
 // The agent shares the guest's memory and signal handlers, but neither its files nor its thread group. Its descriptor 0 is
 // the frame store.
-[[noreturn, gnu::used]] void stub_agent() {
+[[gnu::used]] void stub_prepare_agent() {
   call(__NR_dup2, area()->store_fd, 0);
   call(__NR_close_range, 1, ~0u, 0);
   static const char name[] = "pagefold-agent";
   call(__NR_prctl, 15 /* PR_SET_NAME */, reinterpret_cast<uint64_t>(name));
-  for (;;) {
-    const int64_t count = call(kAgentNext, area()->token);
-    if (count == -4 /* EINTR */) continue;
-    if (count < 0) call(__NR_exit_group, 0);
-    run_commands(count, 0);
-  }
 }
 
 // Runs on the boot stack, with the shared area mapped: after exec, and in a fork child.
@@ -222,7 +216,53 @@ stub_clone_agent:
   xor %edi, %edi
   syscall
 2:xor %ebp, %ebp
-  call stub_agent
+  call stub_prepare_agent
+
+# The agent keeps the credentials its guest had when it began; the guest may have fewer by now, and can write the commands and
+# every stack. So the loop has no stack, and makes only calls that credentials have no part in.
+agent_next:
+  mov $0x4d05, %eax             # kAgentNext
+  mov 0x110000, %rdi            # token
+  syscall
+  cmp $-4, %rax                 # EINTR
+  je agent_next
+  cmp $256, %rax                # kCommands; also true of errors
+  ja 9f
+  mov %rax, %r12
+  mov stub_commands(%rip), %rbx
+3:test %r12, %r12
+  jz agent_next
+  mov 0(%rbx), %rax
+  cmp $512, %rax
+  jae 4f
+  lea stub_agent_calls(%rip), %rcx
+  bt %rax, (%rcx)
+  jnc 4f
+  mov 8(%rbx), %rdi
+  mov 16(%rbx), %rsi
+  mov 24(%rbx), %rdx
+  mov 32(%rbx), %r10
+  mov 40(%rbx), %r8
+  mov 48(%rbx), %r9
+  cmpq $0, 64(%rbx)             # use_store
+  je 5f
+  xor %r8d, %r8d
+5:syscall
+  jmp 6f
+4:mov $-1, %rax                 # EPERM
+6:mov %rax, 56(%rbx)
+  add $72, %rbx
+  dec %r12
+  jmp 3b
+9:mov $231, %eax
+  xor %edi, %edi
+  syscall
+
+# One call for a thread that is stepped over it by the supervisor.
+.globl stub_system_call
+stub_system_call:
+  syscall
+  hlt
 
 # rdi = slot. The mask is restored on the program's own stack, so that a signal that comes right then finds room.
 .globl stub_resume
@@ -258,13 +298,21 @@ struct CallSet {
   uint64_t words[kCallNumbers / 64];
 };
 
-constexpr CallSet restarted_set() {
+template <unsigned long N>
+constexpr CallSet set_of(const uint32_t (&numbers)[N]) {
   CallSet set{};
-  for (const uint32_t number : kRestartedCalls) set.words[number / 64] |= uint64_t{1} << (number % 64);
+  for (const uint32_t number : numbers) set.words[number / 64] |= uint64_t{1} << (number % 64);
   return set;
 }
 
-extern "C" [[gnu::used]] const CallSet stub_restarted = restarted_set();
+constexpr uint32_t kAgentCalls[] = {__NR_mmap,    __NR_munmap, __NR_mprotect,     __NR_mremap,
+                                    __NR_madvise, __NR_close,  __NR_rt_sigaction, __NR_shmdt};
+static_assert(offsetof(Command, result) == 56 && offsetof(Command, use_store) == 64 && sizeof(Command) == 72);
+static_assert(kAgentNext == 0x4d05 && kCommands == 256);
+
+extern "C" [[gnu::used]] const CallSet stub_restarted = set_of(kRestartedCalls);
+extern "C" [[gnu::used]] const CallSet stub_agent_calls = set_of(kAgentCalls);
+extern "C" [[gnu::used]] const uint64_t stub_commands = kAreaBase + offsetof(Area, commands);
 extern "C" [[gnu::used]] const uint64_t stub_handlers = kAreaBase + offsetof(Area, handlers);
 extern "C" [[gnu::used]] const uint64_t stub_boot_stack =
     kAreaBase + offsetof(Area, boot_stack) + sizeof(Area::boot_stack);
