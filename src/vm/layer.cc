@@ -155,11 +155,11 @@ void Layer::absorb_retired_source(std::vector<std::shared_ptr<Layer>>& dropped) 
     for (PageIndex page = inherited_.next(0, kEnd); page < kEnd; page = inherited_.next(page + 1, kEnd)) {
       if (!old->present_.test(page)) continue;
       if (!old->frames_->read(bytes_of(page), contents.data(), kPageSize)) return;
+      // With a frame of this layer the host may map the page without an event, so heirs must not depend on it any more.
+      if (!push_copy(page, contents.data())) return;
       if (!frames_->write(bytes_of(page), contents.data(), kPageSize)) return;
       inherited_.clear(page);
       present_.set(page);
-      // The host may map it from now on without an event, so heirs of this layer must not depend on it.
-      if (!push_copy(page, contents.data())) return;
     }
     old->heirs_.clear();
     source_ = old->source_;

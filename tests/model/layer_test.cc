@@ -167,11 +167,16 @@ class Machine {
     Process child;
     std::vector<std::shared_ptr<Layer>> dropped;
     child.frames = std::make_shared<MemoryFrames>(&budget_);
-    child.truth = processes_[index].truth;
     {
-      Layer& parent = *processes_[index].layer;
+      Process& forking = processes_[index];
+      Layer& parent = *forking.layer;
       const std::lock_guard lock(parent.mutex());
-      child.layer = Layer::fork(processes_[index].layer, child.frames, vm::Layer::Hot::Copy, dropped);
+      const PageSet before = parent.present();
+      child.layer = Layer::fork(forking.layer, child.frames, vm::Layer::Hot::Copy, dropped);
+      // Another thread stores to pages that fork itself put there, before they are guarded.
+      for (PageIndex page = 0; page < kPages; ++page)
+        if (parent.present().test(page) && !before.test(page) && child.layer->inherited().test(page)) put(forking, page);
+      child.truth = forking.truth;
       parent.guard(0, kPages);
       // Pages copied at once have nobody who depends on them, and stay writable.
       parent.given().for_each_run(0, kPages, [&](PageIndex from, PageIndex to) {
