@@ -10,11 +10,13 @@ constexpr auto kPatience = std::chrono::seconds(20);
 
 }  // namespace
 
-void Agent::arrived(pid_t pid, std::uint64_t id) {
+bool Agent::arrived(pid_t pid, std::uint64_t id) {
   const std::lock_guard lock(mutex_);
+  if (pid_ != 0 && pid_ != pid) return false;
   pid_ = pid;
   waiting_id_ = id;
   changed_.notify_all();
+  return true;
 }
 
 void Agent::gone() {

@@ -16,8 +16,9 @@ namespace pagefold::kernel {
 
 class Agent {
  public:
-  // The agent has arrived in its hypercall `id` (called by whoever receives the notification).
-  void arrived(pid_t pid, std::uint64_t id);
+  // The agent has arrived in its hypercall `id` (called by whoever receives the notification). The first to come is the
+  // agent: it starts while its guest waits. False for any other: a guest that pretends.
+  bool arrived(pid_t pid, std::uint64_t id);
   // The agent or its guest is gone: waiters give up.
   void gone();
   // Waits until the agent is idle; the notification through which it can be handed descriptors.

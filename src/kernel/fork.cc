@@ -232,7 +232,7 @@ void on_fork_failed(const Call& call) {
 void on_agent_next(const Call& call) {
   const SpaceRef space = call.supervisor.space_by_token(call.argument(0));
   if (!space) return call.fail(ENOSYS);
-  space->agent.arrived(static_cast<pid_t>(call.notification.pid), call.notification.id);
+  if (!space->agent.arrived(static_cast<pid_t>(call.notification.pid), call.notification.id)) call.fail(EPERM);
 }
 
 void on_thread_exit(const Call& call) {

@@ -127,7 +127,8 @@ Result<report::RunSummary> run(const RunOptions& options) {
     }
     (void)!::write(go.write.get(), "g", 1);
     summary.exit_code = exit_code(supervisor.wait());
-    supervisor.stop();  // first: the last spaces are counted by threads of the pool
+    watcher.end_guests();  // the threads that receive calls end when nobody is left to make any
+    supervisor.stop();     // first: the last spaces are counted by threads of the pool
     supervisor.fill_summary(summary);
   }
   watcher.finish();

@@ -111,9 +111,13 @@ pid_t Watcher::fork_into() const {
   return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
 }
 
+void Watcher::end_guests() const {
+  if (kill_) kill_group(kill_.get(), events_.get());
+}
+
 void Watcher::finish() {
   if (pid_ <= 0) return;
-  kill_group(kill_.get(), events_.get());
+  end_guests();
   ::kill(pid_, SIGKILL);
   while (::waitpid(pid_, nullptr, __WALL) < 0 && errno == EINTR) {
   }

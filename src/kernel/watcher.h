@@ -20,7 +20,9 @@ class Watcher {
   Result<void> start();
   // fork(2), with the child born in the cgroup (moving a process there costs milliseconds). The caller has one thread.
   [[nodiscard]] pid_t fork_into() const;
-  // All guests are gone, or to be killed: ends them, the cgroup and the watcher.
+  // Ends whatever guest process is left.
+  void end_guests() const;
+  // The same, then the cgroup and the watcher.
   void finish();
 
  private:

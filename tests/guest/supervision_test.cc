@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -229,6 +230,34 @@ TEST(Supervision, DebuggersInsideEndSoon) {
     if (!std::filesystem::exists(argv[0])) continue;
     EXPECT_FALSE(run(argv, Mode::Pagefold).timed_out) << argv[0];
   }
+}
+
+// Bytes of private frames that a supervisor holds: its memory files are sparse, so what they occupy is what is resident.
+std::uintmax_t private_frames(pid_t supervisor) {
+  std::uintmax_t bytes = 0;
+  std::error_code gone;
+  for (std::filesystem::directory_iterator at(fmt::format("/proc/{}/fd", supervisor), gone), end; at != end; at.increment(gone)) {
+    std::error_code closed;
+    struct stat status {};
+    const std::string target = std::filesystem::read_symlink(at->path(), closed);
+    if (target.find("pagefold-private") == std::string::npos || stat(at->path().c_str(), &status) != 0) continue;
+    bytes += static_cast<std::uintmax_t>(status.st_blocks) * 512;
+  }
+  return bytes;
+}
+
+TEST(Supervision, AKilledGuestFreesItsFrames) {
+  constexpr std::uintmax_t kLarge = 48 << 20;
+  const FreshDirectory fresh;
+  const Background background(
+      {"/bin/sh", "-c", "dd if=/dev/zero of=/dev/null bs=64M 2>/dev/null & echo $! >pid.new; mv pid.new pid; sleep 40"},
+      fresh.path());
+  ASSERT_TRUE(within(milliseconds(20'000), [&] { return private_frames(background.pid()) > kLarge; }));
+  const std::vector<pid_t> pids = pids_in(fresh.path() + "/pid");
+  ASSERT_EQ(pids.size(), 1U);
+  kill(pids[0], SIGKILL);
+  EXPECT_TRUE(within(milliseconds(5000), [&] { return private_frames(background.pid()) < kLarge / 4; }))
+      << private_frames(background.pid());
 }
 
 // The guests of guests_of_every_kind, alive; killed by pid at the end should anything have survived.
