@@ -25,6 +25,11 @@ void Agent::gone() {
   changed_.notify_all();
 }
 
+pid_t Agent::release() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(pid_, 0);
+}
+
 pid_t Agent::pid() const {
   const std::lock_guard lock(mutex_);
   return pid_;

@@ -27,6 +27,8 @@ class Agent {
   // Releases the agent with `count` commands in the area and waits until they are done.
   Result<void> run(const Listener& listener, std::size_t count);
   [[nodiscard]] pid_t pid() const;
+  // Its process id, once; 0 when it never came or was released before. The caller ends it.
+  pid_t release();
 
  private:
   mutable std::mutex mutex_;

@@ -32,6 +32,7 @@ void on_forked(const Call& call);
 void on_fork_failed(const Call& call);
 void on_agent_next(const Call& call);
 void on_thread_exit(const Call& call);
+void on_exit_group(const Call& call);
 // signals.cc
 void on_sigaction(const Call& call);
 // mm_limits.cc

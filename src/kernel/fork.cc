@@ -235,6 +235,13 @@ void on_agent_next(const Call& call) {
   if (!space->agent.arrived(static_cast<pid_t>(call.notification.pid), call.notification.id)) call.fail(EPERM);
 }
 
+// Whoever waits for this process may count on its memory being gone: the agent, which shares it, ends first.
+void on_exit_group(const Call& call) {
+  if (call.task.group == call.space().pid && call.supervisor.is_alone(call.task))
+    call.supervisor.end_agent(call.space(), Supervisor::Wait::Yes);
+  call.proceed();
+}
+
 void on_thread_exit(const Call& call) {
   call.supervisor.forget_thread(static_cast<pid_t>(call.notification.pid));
   call.proceed();

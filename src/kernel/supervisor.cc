@@ -293,6 +293,27 @@ SpaceRef Supervisor::claim_fork(std::uint64_t parent_token, unsigned slot) {
   return node ? std::move(node.mapped()) : nullptr;
 }
 
+// The agent keeps the memory of its guest alive, and with it the mappings, the program's file ("Text file busy") and the like.
+void Supervisor::end_agent(Space& space, Wait wait) {
+  space.agent.gone();
+  const pid_t agent = space.agent.release();
+  if (agent <= 0) return;
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, agent, 0)));
+  if (!pidfd) return;
+  ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  constexpr int kPatience = 100;  // ms
+  pollfd ended{pidfd.get(), POLLIN, 0};
+  if (wait == Wait::Yes) ::poll(&ended, 1, kPatience);
+  const std::lock_guard lock(mutex_);
+  ended_.push_back({agent, std::move(pidfd)});
+}
+
+bool Supervisor::is_alone(const Task& task) {
+  const std::lock_guard lock(mutex_);
+  return std::none_of(tasks_.begin(), tasks_.end(),
+                      [&](const auto& other) { return other.second.space == task.space && other.second.group != task.group; });
+}
+
 void Supervisor::destroy_if_empty(const SpaceRef& space) {
   {
     const std::lock_guard lock(mutex_);
@@ -308,12 +329,7 @@ void Supervisor::destroy_if_empty(const SpaceRef& space) {
   count_objects(*space);
   space->fork_child.reset();
   space->fork_done.notify_all();
-  if (const pid_t agent = space->agent.pid(); agent > 0) {
-    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, agent, 0)));
-    ::kill(agent, SIGKILL);
-    const std::lock_guard table(mutex_);
-    if (pidfd) ended_.push_back({agent, std::move(pidfd)});
-  }
+  end_agent(*space, Wait::No);
   stats().frames(-static_cast<std::int64_t>(space->accounted));
   space->accounted = 0;
   space->map.clear();

@@ -71,6 +71,11 @@ class Supervisor final : public view::Introspector {
   void defer(std::function<void()> work);
   // The calling worker is about to wait.
   void about_to_wait();
+  enum class Wait : bool { No, Yes };
+  // Ends the space's agent; with Wait, it has let go of the guest's memory on return.
+  void end_agent(Space& space, Wait wait);
+  // No other process lives in the task's space (as a vfork child would).
+  bool is_alone(const Task& task);
   // Ends every process of the space, because it cannot go on truthfully.
   void kill_space(const Space& space);
   void program_started(const std::string& path);

@@ -37,6 +37,7 @@ constexpr SyscallRow kTable[] = {
     {SYS_fork, on_clone},
     {SYS_clone3, nullptr, When::Always, ENOSYS},  // its arguments are in memory; libc falls back to clone
     {SYS_exit, on_thread_exit, When::Always, 0, FromStub::Passes},
+    {SYS_exit_group, on_exit_group, When::Always, 0, FromStub::Passes},
     {SYS_rt_sigaction, on_sigaction, When::Always, 0, FromStub::Passes},
     {SYS_open, on_open},
     {SYS_openat, on_openat},

@@ -11,7 +11,7 @@ namespace pagefold::stub {
 inline constexpr uint32_t kRestartedCalls[] = {
     __NR_mmap,      __NR_munmap,   __NR_mprotect, __NR_pkey_mprotect, __NR_brk,        __NR_mremap,  __NR_madvise,
     __NR_msync,     __NR_mincore,  __NR_mlock,    __NR_mlock2,        __NR_munlock,    __NR_mlockall, __NR_munlockall,
-    __NR_execve,    __NR_execveat, __NR_clone,    __NR_fork,          __NR_vfork,      __NR_exit,    __NR_open,
+    __NR_execve,    __NR_execveat, __NR_clone,    __NR_fork,          __NR_vfork,      __NR_exit,    __NR_exit_group, __NR_open,
     __NR_openat,    __NR_ptrace,   __NR_seccomp,  __NR_prctl,         __NR_io_uring_setup, __NR_userfaultfd,
     __NR_remap_file_pages, __NR_pkey_alloc, __NR_shmat, __NR_shmdt, __NR_rt_sigaction,
     __NR_prlimit64, __NR_setrlimit, __NR_getrlimit};
