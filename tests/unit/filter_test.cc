@@ -26,7 +26,7 @@ constexpr std::uint64_t kElsewhere = 0x7f0000001234;
 
 // Runs a classic BPF program as the kernel does; nullopt for anything the filter has no reason to contain.
 std::optional<std::uint32_t> run(const std::vector<sock_filter>& program, const seccomp_data& data) {
-  std::uint32_t accumulator = 0;
+  std::uint32_t accumulator = 0, index = 0;
   for (std::size_t at = 0; at < program.size(); ++at) {
     const sock_filter& step = program[at];
     bool taken = false;
@@ -35,6 +35,11 @@ std::optional<std::uint32_t> run(const std::vector<sock_filter>& program, const 
         if (step.k + sizeof accumulator > sizeof data || step.k % 4 != 0) return std::nullopt;
         std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + step.k, sizeof accumulator);
         continue;
+      case BPF_LD | BPF_IMM: accumulator = step.k; continue;
+      case BPF_MISC | BPF_TAX: index = accumulator; continue;
+      case BPF_ALU | BPF_SUB | BPF_X: accumulator -= index; continue;
+      case BPF_JMP | BPF_JGT | BPF_X: taken = accumulator > index; break;
+      case BPF_JMP | BPF_JGE | BPF_X: taken = accumulator >= index; break;
       case BPF_RET | BPF_K: return step.k;
       case BPF_JMP | BPF_JEQ | BPF_K: taken = accumulator == step.k; break;
       case BPF_JMP | BPF_JGT | BPF_K: taken = accumulator > step.k; break;
