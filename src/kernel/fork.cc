@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -47,6 +48,32 @@ Result<void> guard_pages(Space& space) {
     }
   });
   return done;
+}
+
+// Pages of a layered mapping may be stored to again, at once: heirs get their copies.
+void release_guards(Space& space, VirtRange r) {
+  const vm::Vma* v = space.map.find(r.start);
+  const std::lock_guard family(space.layer->mutex());
+  vm::Layer& layer = *space.layer;
+  const PageIndex first = v->layer_page(r.start), last = first + r.pages();
+  for (PageIndex page = layer.guarded().next(first, last); page < last; page = layer.guarded().next(page + 1, last)) {
+    if (!layer.push(page)) return;
+    layer.unguard(page);
+    const VirtAddr at = r.start + bytes_of(page - first);
+    (void)space.uffd.allow_writes({at, at + kPageSize});
+  }
+}
+
+// Lets threads that were on their way out (on_thread_exit) be gone before their pages are guarded. Space::mutex held.
+void wait_for_exiting(Space& space) {
+  constexpr int kTries = 200;  // of 10 us: a thread needs a few microseconds
+  std::erase_if(space.exiting, [](const auto& thread) {
+    for (int i = 0; i < kTries; ++i) {
+      if (::syscall(SYS_tgkill, thread.first, thread.second, 0) != 0) return true;
+      ::usleep(10);
+    }
+    return true;
+  });
 }
 
 // The child's Space, its parent guarded. Space::mutex of the parent held.
@@ -167,8 +194,9 @@ void on_clone(const Call& call) {
   unsigned index = 0;
   {
     std::unique_lock lock(parent.mutex);
-    parent.wait_for_fork(lock);
+    parent.wait_for_fork(lock, static_cast<pid_t>(call.notification.pid));
     if (parent.state != Space::State::Running) return call.fail(EAGAIN);
+    wait_for_exiting(parent);
     auto made = snapshot(parent, call.supervisor.fault_around() > 1 ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave);
     if (!made) {
       stats().note("fork: " + made.error().message());
@@ -176,6 +204,7 @@ void on_clone(const Call& call) {
     }
     child = std::move(*made);
     parent.fork_child = child;
+    parent.fork_caller = static_cast<pid_t>(call.notification.pid);
     index = parent.next_slot++ % stub::kSlots;
     account(parent);
   }
@@ -242,8 +271,18 @@ void on_exit_group(const Call& call) {
   call.proceed();
 }
 
+// When a thread ends, the kernel clears its id in memory and wakes who joins it - but it does not wait for a page fault there
+// (handle_userfault() refuses exiting threads). So the page, which lies above the stack pointer in glibc and musl, must not be
+// guarded, and no fork may guard it again until the thread is gone.
 void on_thread_exit(const Call& call) {
-  call.supervisor.forget_thread(static_cast<pid_t>(call.notification.pid));
+  Space& space = call.space();
+  const auto tid = static_cast<pid_t>(call.notification.pid);
+  if (const auto stack = host_stack_pointer(tid)) {
+    const std::lock_guard lock(space.mutex);
+    if (const vm::Vma* v = space.map.find(*stack); v != nullptr && v->layered) release_guards(space, {page_down(*stack), v->range.end});
+    space.exiting.push_back({call.task.group, tid});
+  }
+  call.supervisor.forget_thread(tid);
   call.proceed();
 }
 

@@ -76,4 +76,13 @@ std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n) {
   return std::stoull(value);
 }
 
+std::optional<VirtAddr> host_stack_pointer(pid_t tid) {
+  const auto text = read_host_file(fmt::format("/proc/{}/syscall", tid));
+  if (!text) return std::nullopt;
+  // number, six arguments, stack pointer, instruction pointer
+  unsigned long pointer = 0;
+  if (std::sscanf(text->c_str(), "%*d %*x %*x %*x %*x %*x %*x %lx", &pointer) != 1) return std::nullopt;
+  return pointer;
+}
+
 }  // namespace pagefold::kernel

@@ -33,4 +33,7 @@ std::optional<std::string> host_status_field(pid_t tid, const char* field);
 // Field n (from 1, as in proc(5)) of /proc/PID/stat.
 std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n);
 
+// Where a thread that waits in a system call has its stack pointer.
+std::optional<VirtAddr> host_stack_pointer(pid_t tid);
+
 }  // namespace pagefold::kernel

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -98,8 +99,10 @@ struct Space {
 
   // A fork in flight, from the snapshot until the child has its own memory: no mapping may change meanwhile.
   std::shared_ptr<Space> fork_child;
+  pid_t fork_caller = 0;
   std::condition_variable fork_done;
   unsigned next_slot = 0;
+  std::vector<std::pair<pid_t, pid_t>> exiting;  // threads (group, id) that have asked to end and may still be there
 
   // Pages of files and shared memory that this space's page tables have been given.
   std::map<const vm::Object*, vm::PageSet> mapped_pages;
@@ -124,8 +127,12 @@ struct Space {
   void lend_layer(const vm::Vma& v);
   // After unmapping v: returns its layer range if it was lent.
   void reclaim_layer(const vm::Vma& v);
-  void wait_for_fork(std::unique_lock<std::mutex>& lock) {
-    fork_done.wait(lock, [this] { return !fork_child || state == State::Dead; });
+  // A child that is killed before it has its memory never reports; its parent's clone is over all the same when the thread
+  // that made it calls again, or after a moment.
+  void wait_for_fork(std::unique_lock<std::mutex>& lock, pid_t caller = 0) {
+    constexpr std::chrono::milliseconds kPatience{500};
+    if (caller != 0 && caller == fork_caller) fork_child.reset();
+    if (!fork_done.wait_for(lock, kPatience, [this] { return !fork_child || state == State::Dead; })) fork_child.reset();
   }
   void check_invariants() const;
 
