@@ -61,6 +61,7 @@ extern "C" {
 // The agent shares the guest's memory and signal handlers, but neither its files nor its thread group. Its descriptor 0 is
 // the frame store.
 [[gnu::used]] void stub_prepare_agent() {
+  call(__NR_setsid);  // signals to the guest's process group (SIGSTOP cannot be blocked) are none of the agent's
   call(__NR_dup2, area()->store_fd, 0);
   call(__NR_close_range, 1, ~0u, 0);
   static const char name[] = "pagefold-agent";
