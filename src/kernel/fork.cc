@@ -64,16 +64,16 @@ void release_guards(Space& space, VirtRange r) {
   }
 }
 
+using ThreadId = std::pair<pid_t, pid_t>;  // group, thread
+
+bool is_gone(const ThreadId& thread) { return ::syscall(SYS_tgkill, thread.first, thread.second, 0) != 0; }
+
 // Lets threads that were on their way out (on_thread_exit) be gone before their pages are guarded. Space::mutex held.
 void wait_for_exiting(Space& space) {
   constexpr int kTries = 200;  // of 10 us: a thread needs a few microseconds
-  std::erase_if(space.exiting, [](const auto& thread) {
-    for (int i = 0; i < kTries; ++i) {
-      if (::syscall(SYS_tgkill, thread.first, thread.second, 0) != 0) return true;
-      ::usleep(10);
-    }
-    return true;
-  });
+  for (const ThreadId& thread : space.exiting)
+    for (int i = 0; i < kTries && !is_gone(thread); ++i) ::usleep(10);
+  space.exiting.clear();
 }
 
 // The child's Space, its parent guarded. Space::mutex of the parent held.
@@ -280,7 +280,8 @@ void on_thread_exit(const Call& call) {
   if (const auto stack = host_stack_pointer(tid)) {
     const std::lock_guard lock(space.mutex);
     if (const vm::Vma* v = space.map.find(*stack); v != nullptr && v->layered) release_guards(space, {page_down(*stack), v->range.end});
-    space.exiting.push_back({call.task.group, tid});
+    std::erase_if(space.exiting, is_gone);  // so that the list stays short where nobody forks
+    space.exiting.emplace_back(call.task.group, tid);
   }
   call.supervisor.forget_thread(tid);
   call.proceed();
