@@ -21,6 +21,7 @@ using Rooms = std::set<std::string>;
 const std::map<std::string, Rooms> kMayInclude = {
     {"base", {}},
     {"stub", {}},
+    {"ld", {}},
     {"event", {"base"}},
     {"host", {"base"}},
     {"view", {"base"}},
