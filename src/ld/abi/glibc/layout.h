@@ -28,7 +28,7 @@ enum class TunableType : uint8_t { kInt32, kUint64, kSizeT, kString };
 enum class SecurityLevel : uint8_t { kErase, kIgnore, kNone };  // what AT_SECURE does with it
 struct Tunable {
   char name[44];       // "glibc.malloc.arena_max"
-  char env_alias[24];  // "MALLOC_ARENA_MAX", or empty
+  char env_alias[28];  // "MALLOC_ARENA_MAX", or empty
   uint64_t minimum, maximum, initial;
   TunableType type;
   SecurityLevel security;

@@ -61,6 +61,7 @@ struct Layout {
     uint32_t l_tls_in_slotinfo;
     uint32_t l_nodelete_active;
     uint32_t l_nodelete_pending;
+    uint32_t l_has_jump_slot_reloc;
     uint32_t l_property;
     uint32_t l_property_bits;
     uint32_t l_x86_feature_1_and;
@@ -261,6 +262,7 @@ struct Layout {
     uint32_t dl_audit;
     uint32_t dl_naudit;
     uint32_t dl_x86_tlsdesc_dynamic;
+    uint32_t dl_x86_64_runtime_resolve;
   } rtld_global_ro;
   struct {  // struct cpu_features
     uint32_t size;
@@ -334,6 +336,7 @@ struct Layout {
     uint32_t reported_guardsize;
     uint32_t stack_mode;
     uint32_t rtld_catch;
+    uint32_t getrandom_buf;
     uint32_t rseq_area;
     uint32_t rseq_area_size;
     uint32_t c11;
