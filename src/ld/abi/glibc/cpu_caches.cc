@@ -73,10 +73,22 @@ uint64_t rep_stosb(const CpuFeatures& cpu, uint64_t memset_non_temporal) {
   return cpu.vendor == Vendor::kAmd ? UINT64_MAX : 2048;
 }
 
+// What the point releases of 2.36 compute differently (it was corrected in Debian's u10): a leaf 2 that does not begin
+// with 1, as under some hypervisors, and caches that do not fit an int.
+bool known_to_all_of_236(const CpuFeatures& cpu, Cpuid& cpuid) {
+  if (cpu.vendor == Vendor::kIntel && cpu.max_leaf >= 2 && (cpuid(2).eax & 0xff) != 1) return false;
+  for (const uint64_t size : {cpu.cache.level1_dcache_size, cpu.cache.level2_size, cpu.cache.level3_size})
+    if (static_cast<int64_t>(size) > INT32_MAX / 2) return false;
+  return true;
+}
+
+bool measured_alike(const CpuFeatures& cpu, Cpuid& cpuid) { return cpu.minor != 36 || known_to_all_of_236(cpu, cpuid); }
+
 }  // namespace
 
 bool measure_caches(CpuFeatures& cpu, Cpuid& cpuid) {
   ask_all(cpu, cpuid, cpu.vendor == Vendor::kIntel ? intel_cache : amd_cache);
+  if (!measured_alike(cpu, cpuid)) return false;
   const Share s = share(cpu, cpuid);
   Thresholds& t = cpu.threshold;
   t.data_cache_size = cpu.cache.level1_dcache_size;

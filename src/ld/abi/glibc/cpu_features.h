@@ -87,6 +87,6 @@ void store(const CpuFeatures& cpu, const Layout& layout, void* at);
 // Parts of `detect`, in its order.
 void set_active(CpuFeatures& cpu, Cpuid& cpuid, uint64_t hwcap2);
 void prefer_by_model(CpuFeatures& cpu);
-bool measure_caches(CpuFeatures& cpu, Cpuid& cpuid);  // false: contradictory answers
+bool measure_caches(CpuFeatures& cpu, Cpuid& cpuid);  // false: releases differ here
 
 }  // namespace pagefold::ld::glibc

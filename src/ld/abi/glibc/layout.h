@@ -40,9 +40,10 @@ inline constexpr uint32_t kMaxTunables = 48;
 // One known libc.so.6.
 struct Build {
   uint8_t build_id[kBuildIdSize];
-  char version[40];   // of the package, "2.36-9+deb12u14": for messages
-  uint32_t minor;     // 36 for glibc 2.36: which of the rules by era hold
-  uint32_t tunables;  // how many of `tunable`
+  char version[40];    // of the package, "2.36-9+deb12u14": for messages
+  uint32_t minor;      // 36 for glibc 2.36: which of the rules by era hold
+  uint32_t rseq_used;  // bytes, what `__rseq_size` becomes; 0: the kernel says it (2.41)
+  uint32_t tunables;   // how many of `tunable`
   Layout layout;
   Tunable tunable[kMaxTunables];
 };
