@@ -53,7 +53,7 @@ std::vector<Case> all_cases(const std::string& programs) {
   const std::string touch = built("touch_sequential");
   const std::vector<std::string> bash_loop = {"bash", "-c", "for ((i = 0; i < 200; i++)); do /bin/true; done"};
   return {
-      {"python-import", {"python3", "-c", "import json,re,os"}, Measure::Wall, 1.35, {}, 25, 7},
+      {"python-import", {"/usr/bin/python3", "-c", "import json,re,os"}, Measure::Wall, 1.35, {}, 25, 7},
       {"gcc-hello", {"gcc", "hello.c", "-o", "hello"}, Measure::Wall, 1.5, {}, 15, 5},
       {"g++-O2", {"g++", "-O2", "-c", "dense.cc", "-o", "dense.o"}, Measure::Wall, 1.05, {}, 7, 2},
       {"bash-loop", bash_loop, Measure::Wall, 3, {}, 11, 3},

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
+
+#include "base/scratch.h"
 
 namespace pagefold::cache {
 namespace {
@@ -68,11 +69,46 @@ PageIndex FileObject::resident_until(PageIndex first, PageIndex limit) const {
   return resident_.next_gap(first, limit);
 }
 
+void FileObject::note_mapped(PageIndex first, PageIndex last) {
+  const std::lock_guard lock(mutex_);
+  mapped_.set_range(first, last);
+}
+
+void FileObject::note_copied(PageIndex first, PageIndex last) {
+  const std::lock_guard lock(mutex_);
+  copied_.set_range(first, last);
+}
+
+FileObject::Runs FileObject::usually_mapped(PageIndex first, PageIndex last, PageIndex most) const {
+  const std::lock_guard lock(mutex_);
+  return resident_runs(mapped_, first, last, most);
+}
+
+FileObject::Runs FileObject::usually_copied(PageIndex first, PageIndex last, PageIndex most) const {
+  const std::lock_guard lock(mutex_);
+  return resident_runs(copied_, first, last, most);
+}
+
+FileObject::Runs FileObject::resident_runs(const vm::PageSet& of, PageIndex first, PageIndex last,
+                                           PageIndex most) const {
+  Runs runs;
+  of.for_each_run(first, last, [&](PageIndex from, PageIndex to) {
+    resident_.for_each_run(from, to, [&](PageIndex start, PageIndex end) {
+      end = std::min(end, start + most);
+      if (start == end) return;
+      most -= end - start;
+      runs.emplace_back(start, end);
+    });
+  });
+  return runs;
+}
+
 Result<Bytes> FileObject::read_file(Bytes offset, void* to, Bytes length, Patience patience) const {
   Bytes done = 0;
   while (done < length) {
     iovec part{static_cast<char*>(to) + done, length - done};
-    ssize_t n = ::preadv2(file_.get(), &part, 1, static_cast<off_t>(offset + done), patience == Patience::NoWait ? RWF_NOWAIT : 0);
+    ssize_t n = ::preadv2(file_.get(), &part, 1, static_cast<off_t>(offset + done),
+                          patience == Patience::NoWait ? RWF_NOWAIT : 0);
     if (n < 0 && errno == EOPNOTSUPP && patience == Patience::NoWait) return fail(EAGAIN);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail_errno("read " + name());
@@ -85,7 +121,6 @@ Result<Bytes> FileObject::read_file(Bytes offset, void* to, Bytes length, Patien
 
 Result<PageIndex> FileObject::ensure(PageIndex first, PageIndex last, Patience patience) {
   PageIndex read = 0;
-  std::vector<std::byte> buffer;
   std::unique_lock lock(mutex_);
   for (PageIndex page = resident_.next_gap(first, last); page < last; page = resident_.next_gap(page, last)) {
     if (filling_.test(page)) {
@@ -96,10 +131,11 @@ Result<PageIndex> FileObject::ensure(PageIndex first, PageIndex last, Patience p
     const PageIndex end = std::min({last, page + kStep, resident_.next(page, last), filling_.next(page, last)});
     filling_.set_range(page, end);
     lock.unlock();
-    buffer.resize(bytes_of(end - page));
-    auto got = read_file(bytes_of(page), buffer.data(), buffer.size(), patience);
+    const Bytes length = bytes_of(end - page);
+    std::byte* contents = scratch(length);
+    auto got = read_file(bytes_of(page), contents, length, patience);
     Result<void> stored;
-    if (got) stored = store_->write(bytes_of(page), buffer.data(), buffer.size());
+    if (got) stored = store_->write(bytes_of(page), contents, length);
     lock.lock();
     filling_.clear_range(page, end);
     filled_.notify_all();

@@ -1,9 +1,10 @@
 // The page cache, one file: a FileObject holds in a frame store the pages of a file that have been needed, once for all
-// guests. A file is "owned" like this only while nobody has it open for writing: a read lease (fcntl(2), F_SETLEASE) held on
-// it makes the kernel stop any opener for writing, guest or not, until Pagefold has handed the file back to the host.
+// guests. A file is "owned" like this only while nobody has it open for writing: a read lease (fcntl(2), F_SETLEASE)
+// held on it makes the kernel stop any opener for writing, guest or not, until Pagefold has handed the file back to the
+// host.
 //
-// Page states, under mutex(): absent, filling (being read by one thread; others wait on it), resident. A FileObject's size
-// is fixed: a change of size needs a writer, and a writer ends the object.
+// Page states, under mutex(): absent, filling (being read by one thread; others wait on it), resident. A FileObject's
+// size is fixed: a change of size needs a writer, and a writer ends the object.
 #pragma once
 
 #include <sys/stat.h>
@@ -11,6 +12,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "base/fd.h"
 #include "frame/store.h"
@@ -25,7 +28,8 @@ class FileObject final : public vm::Object {
 
   // file: open for reading, the supervisor's own open file description.
   static Result<std::shared_ptr<FileObject>> create(UniqueFd file, const struct stat& status, std::string name);
-  FileObject(UniqueFd file, const struct stat& status, std::string name, std::shared_ptr<frame::Store> store, UniqueFd reader);
+  FileObject(UniqueFd file, const struct stat& status, std::string name, std::shared_ptr<frame::Store> store,
+             UniqueFd reader);
 
   [[nodiscard]] Bytes size() const { return static_cast<Bytes>(status_.st_size); }
   // As far as the file reaches, in pages; once the object is given up, as far as it reaches now.
@@ -47,6 +51,13 @@ class FileObject final : public vm::Object {
   // Reads [first, last) into frames where absent; last <= pages(). Returns how many pages were read.
   // EAGAIN: NoWait and the host would have had to wait. EIO and others: the read failed.
   Result<PageIndex> ensure(PageIndex first, PageIndex last, Patience patience);
+  // What guests have needed of the file so far, so that the next one gets it at once: pages mapped around touches, and
+  // pages of which private copies were made. Asked for [first, last): runs of resident pages, `most` pages altogether.
+  void note_mapped(PageIndex first, PageIndex last);
+  void note_copied(PageIndex first, PageIndex last);
+  using Runs = std::vector<std::pair<PageIndex, PageIndex>>;
+  [[nodiscard]] Runs usually_mapped(PageIndex first, PageIndex last, PageIndex most) const;
+  [[nodiscard]] Runs usually_copied(PageIndex first, PageIndex last, PageIndex most) const;
   // Copies one page's contents, from its frame or else straight from the file.
   Result<void> copy_page(PageIndex page, void* to, Patience patience);
 
@@ -55,6 +66,7 @@ class FileObject final : public vm::Object {
   void give_up() { given_up_ = true; }
 
  private:
+  Runs resident_runs(const vm::PageSet& of, PageIndex first, PageIndex last, PageIndex most) const;
   Result<Bytes> read_file(Bytes offset, void* to, Bytes length, Patience patience) const;
 
   UniqueFd file_;
@@ -63,7 +75,7 @@ class FileObject final : public vm::Object {
   UniqueFd reader_;
   mutable std::mutex mutex_;
   std::condition_variable filled_;
-  vm::PageSet resident_, filling_;
+  vm::PageSet resident_, filling_, mapped_, copied_;
   std::atomic<bool> given_up_{false};
 };
 

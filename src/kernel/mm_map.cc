@@ -188,7 +188,7 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
   v.no_reserve = (m.flags & MAP_NORESERVE) != 0;
   v.locked = (m.flags & MAP_LOCKED) != 0 || space.lock_future;
   v.layered = !v.shared && !v.host() && (v.anonymous() || v.writable());
-  v.streams.expect(page_of(r.start));
+  v.around.expect(page_of(r.start));
 
   if (v.host()) {
     // The host decides whether this can be mapped at all, so it goes first; what was there is then gone in any case.
@@ -295,7 +295,7 @@ VirtAddr set_brk(const Call& call, VirtAddr wanted_brk) {
     v.layered = true;
     v.locked = space.lock_future;
     v.tag = vm::Tag::Heap;
-    v.streams.expect(page_of(r.start));
+    v.around.expect(page_of(r.start));
     v.layer = space.choose_layer(r);
     space.map.insert(std::move(v));
     if (!synchronise(space, call.supervisor.listener(), r, Urgency::Lazy)) return space.brk;

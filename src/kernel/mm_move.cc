@@ -79,7 +79,7 @@ void add_piece(Space& space, vm::Vma v, VirtRange r) {
   if (v.object) v.offset += skip;
   v.range = r;
   v.layer = space.choose_layer(r);
-  v.streams.expect(page_of(r.start));
+  v.around.expect(page_of(r.start));
   space.map.insert(std::move(v));
 }
 

@@ -124,7 +124,7 @@ class TakeOver {
     v.shared = m.shared;
     v.layer = m.range.start;
     v.offset = m.offset;
-    v.streams.expect(page_of(m.range.start));
+    v.around.expect(page_of(m.range.start));
     if (m.inode == 0 && m.name.starts_with("[v")) {
       v.tag = vm::Tag::Special;
       v.object = std::make_shared<cache::HostObject>(m.name, 0, 0);
@@ -179,7 +179,7 @@ class TakeOver {
       lower.layer = m.range.start;
       lower.layered = true;
       lower.grows_down = true;
-      lower.streams.expect(page_of(split - kPageSize));
+      lower.around.expect(page_of(split - kPageSize));
       space_->map.insert(std::move(lower));
     }
     v.range = {split, m.range.end};

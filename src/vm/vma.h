@@ -2,10 +2,10 @@
 // promised; whether a page of it has a frame, or the host's page tables know of it, is no concern of the Vma.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "base/page.h"
+#include "vm/fault_around.h"
 #include "vm/object.h"
 
 namespace pagefold::vm {
@@ -15,36 +15,6 @@ using Prot = std::uint8_t;
 inline constexpr Prot kNone = 0, kRead = 1, kWrite = 2, kExec = 4;
 
 enum class Tag : std::uint8_t { None, Heap, Stack, Special };
-
-// Fault-around: up to four walks through a mapping at a time (threads, merge passes), each with the page where its next touch
-// is expected and how many pages to install there. A touch that no walk expects starts a new one, with a window of one page.
-class TouchStreams {
- public:
-  struct Stream {
-    PageIndex expected = 0;
-    std::uint32_t window = 0;
-  };
-
-  // The walk that a touch of `page` continues, its window doubled up to `most`; or a new one.
-  Stream& touch(PageIndex page, PageIndex most) {
-    for (Stream& s : streams_) {
-      if (s.window == 0 || s.expected != page) continue;
-      s.window = static_cast<std::uint32_t>(most < PageIndex{s.window} * 2 ? most : PageIndex{s.window} * 2);
-      return s;
-    }
-    Stream& fresh = streams_[next_];
-    next_ = (next_ + 1) % kStreams;
-    fresh = {page, 1};
-    return fresh;
-  }
-  // A first touch of `page` continues a walk that starts there.
-  void expect(PageIndex page) { streams_[0] = {page, 1}; }
-
- private:
-  static constexpr unsigned kStreams = 4;
-  std::array<Stream, kStreams> streams_;
-  unsigned next_ = 0;
-};
 
 struct Vma {
   VirtRange range;
@@ -62,7 +32,7 @@ struct Vma {
   Bytes offset = 0;      // of range.start in the object
   // Private mappings: byte offset of range.start in the address space's Layer; equals range.start unless it was moved.
   Bytes layer = 0;
-  TouchStreams streams;
+  FaultAround around;
 
   [[nodiscard]] bool host() const { return object && object->kind() == Object::Kind::Host; }
   [[nodiscard]] bool anonymous() const { return !object; }

@@ -52,11 +52,11 @@ static void maps(const char* exe) {
 }
 
 static void smaps(void) {
-  char* area = map_anon(10 * PAGE);
-  // Not at the mapping's start, where a touch looks sequential and brings its neighbours in; and no page only read: natively
-  // that shows the kernel's one page of zeros, which is not counted, in Pagefold it has a frame.
+  char* area = map_anon(40 * PAGE);
+  // Neither at the mapping's start nor near each other, where touches look sequential and bring neighbours in; and no page only
+  // read: natively that shows the kernel's one page of zeros, which is not counted, in Pagefold it has a frame.
   memset(area + 2 * PAGE, 1, 3 * PAGE);
-  area[7 * PAGE] = 1;
+  area[30 * PAGE] = 1;
   const char* labels[] = {"Size", "KernelPageSize", "Rss", "Private_Dirty", "Anonymous", "Swap", "Locked"};
   for (int i = 0; i < 7; ++i) printf("anonymous %s %ld\n", labels[i], smaps_kib(area, labels[i]));
   int fd = make_file_read_only("file", 4 * PAGE);

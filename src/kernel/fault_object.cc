@@ -1,0 +1,109 @@
+// Pages that belong to an object and are shown as they are: those of files, once for all guests, and of shared memory.
+
+#include <algorithm>
+
+#include "kernel/fault_service.h"
+#include "kernel/host_sync.h"
+
+namespace pagefold::kernel {
+namespace {
+
+// Pages of a file mapped around a first touch, when they are cheap to have (as the kernel's own fault-around).
+constexpr PageIndex kFileBlock = 16;
+// The same when the pages are in frames already: mapping them costs little time and no memory.
+constexpr PageIndex kCachedBlock = 32;
+
+}  // namespace
+
+FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& file) {
+  const PageIndex page = page_of(v.object_offset(fault_.address));
+  const VirtRange here{fault_.address, fault_.address + kPageSize};
+  if (page >= file.pages()) {
+    space_.uffd.wake(here);
+    return Outcome::Done;
+  }
+  // Sequential touches widen the window as for anonymous memory; otherwise a small block around the touch.
+  VirtRange r = window(v, 0);
+  const bool cached = file.resident(page);
+  const PageIndex block =
+      asked_.empty() ? std::min<PageIndex>(cached ? kCachedBlock : kFileBlock, supervisor_.fault_around()) : 1;
+  const VirtAddr base = fault_.address - bytes_of(std::min(page % block, page_of(fault_.address)));
+  if (r.size() < bytes_of(block)) r = VirtRange{base, base + bytes_of(block)}.intersect(v.range);
+  PageIndex first = page_of(v.object_offset(r.start));
+  PageIndex last = std::min(first + r.pages(), file.pages());
+
+  if (!cached) {
+    const auto read = file.ensure(first, last, cache::FileObject::Patience::NoWait);
+    if (!read) {
+      if (read.error().code != EAGAIN) return give_up(read.error());
+      cold_ = std::static_pointer_cast<cache::FileObject>(v.object);
+      cold_first_ = first;
+      cold_last_ = last;
+      return Outcome::Later;
+    }
+    was_cold_ = true;
+    stats().frames(static_cast<std::int64_t>(bytes_of(*read)));
+    if (*read > 1) stats().speculation(static_cast<std::int64_t>(bytes_of(*read - 1)));
+  } else {
+    last = file.resident_until(page, last);
+    while (first < page && file.resident_until(first, page) < page) first = file.resident_until(first, page) + 1;
+  }
+  if (may_speculate()) {
+    if (!space_.mapped_pages.contains(&file)) map_history(file);
+    file.note_mapped(first, last);
+  }
+  const VirtAddr start = fault_.address - bytes_of(page - first);
+  r = {start, start + bytes_of(last - first)};
+  const auto done = space_.uffd.map_present(r, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  r = finish(r, *done);
+  installed(v, r);
+  space_.mapped_pages[&file].set_range(first, first + r.pages());
+  record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, r.size());
+  return Outcome::Done;
+}
+
+void FaultService::map_history(cache::FileObject& file) {
+  constexpr PageIndex kMost = 1024;
+  for (const auto& [start, v] : space_.map.all()) {
+    if (v.object.get() != &file) continue;
+    if (v.layered) {
+      copy_history(v, file);
+      continue;
+    }
+    const pmap::HostPiece want = wanted(v);
+    space_.host.visit(v.range, [&](const pmap::HostPiece& have) {
+      if (!have.same_source(want)) return;
+      const PageIndex first = page_of(v.object_offset(have.range.start));
+      for (const auto& [from, to] : file.usually_mapped(first, first + have.range.pages(), kMost)) {
+        const VirtAddr at = have.range.start + bytes_of(from - first);
+        const auto done = space_.uffd.map_present({at, at + bytes_of(to - from)}, pmap::Uffd::Wake::No);
+        if (done) space_.mapped_pages[&file].set_range(from, from + page_of(done->reached));
+      }
+    });
+  }
+}
+
+FaultService::Outcome FaultService::serve_shared(vm::Vma& v, frame::SharedObject& shared) {
+  const std::lock_guard lock(shared.mutex);
+  const PageIndex page = page_of(v.object_offset(fault_.address));
+  const VirtRange around = window(v, 0);
+  const PageIndex first = page - page_of(fault_.address - around.start), last = first + around.pages();
+  const bool present = shared.resident.test(page);
+  const PageIndex end = present ? shared.resident.next_gap(page, last) : shared.resident.next(page, last);
+  VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
+  const auto done =
+      present ? space_.uffd.map_present(r, pmap::Uffd::Wake::Yes) : space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  r = finish(r, *done);
+  if (!present) {
+    shared.resident.set_range(page, page + r.pages());
+    stats().frames(static_cast<std::int64_t>(r.size()));
+  }
+  installed(v, r);
+  space_.mapped_pages[&shared].set_range(page, page + r.pages());
+  record(present ? FaultCause::FileCached : FaultCause::ZeroFill, r.size());
+  return Outcome::Done;
+}
+
+}  // namespace pagefold::kernel
