@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <string_view>
 
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
@@ -20,11 +22,21 @@ using view::PageState;
 // How many spaces have mapped each page of an object: the sets of all spaces that have any.
 using Mappers = std::vector<vm::PageSet>;
 
+// A file's name as it was mapped; the host knows whether it has been removed since, or another put in its place.
+std::string name_today(const vm::Object& object) {
+  constexpr std::string_view kRemoved = " (deleted)";
+  const auto* file = dynamic_cast<const cache::FileObject*>(&object);
+  if (file == nullptr || object.name().ends_with(kRemoved)) return object.name();
+  std::error_code unknown;
+  const auto link = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", file->file()), unknown);
+  return link.native().ends_with(kRemoved) ? object.name() + std::string(kRemoved) : object.name();
+}
+
 std::string display_name(const vm::Vma& v) {
   switch (v.tag) {
     case vm::Tag::Heap: return "[heap]";
     case vm::Tag::Stack: return "[stack]";
-    default: return v.object ? v.object->name() : std::string();
+    default: return v.object ? name_today(*v.object) : std::string();
   }
 }
 

@@ -18,9 +18,10 @@ enum class Where : bool {
 };
 
 struct Guest {
-  std::vector<std::string> argv;  // "./NAME" is one of the tour's programs, any other name is looked up in PATH
+  std::vector<std::string> argv;  // "./NAME" is one of the tour's programs or libraries; others are looked up in PATH
   Where where = Where::Pagefold;
-  std::string input{};  // standard input
+  std::string input{};                     // standard input
+  std::vector<std::string> environment{};  // NAME=VALUE, for the program alone
 };
 
 // A number that may be missing.

@@ -12,6 +12,7 @@ std::string shown(Number number) { return number ? grouped(*number) : "nothing";
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 constexpr std::size_t kRoomForReason = 61;  // on a verdict line of 80 columns
+constexpr int kNotStarted = 125, kNotExecutable = 126, kNotFound = 127;
 
 // The first failure and how many more there are; short of room, less of its name: in the evidence above, every failed
 // check is marked "(not ...)".
@@ -31,8 +32,10 @@ std::string reason_of(const std::vector<Failure>& failures) {
 // As one would type it.
 std::string command_line(const Guest& guest) {
   std::string line = guest.where == Where::Pagefold ? "$ pagefold run --fault-around=1 --" : "$";
+  if (!guest.environment.empty()) line += " env";
+  for (const std::string& word : guest.environment) line += " " + word;
   for (const std::string& word : guest.argv) line += " " + word;
-  return guest.where == Where::Pagefold ? line : line + "   (natively)";
+  return guest.where == Where::Pagefold ? line : line + "  # natively";
 }
 
 }  // namespace
@@ -70,8 +73,22 @@ void Lesson::claim(int number) {
 }
 
 GuestRun Lesson::run(const Guest& guest, int expected_exit) {
-  show(command_line(guest));
+  output_.command(command_line(guest));
+  return judged_run(guest, bench_.run(guest), expected_exit);
+}
+
+std::optional<GuestRun> Lesson::attempt(const Guest& guest, std::string_view remedy, int expected_exit) {
+  output_.command(command_line(guest));
   GuestRun run = bench_.run(guest);
+  const bool impossible = guest.where == Where::Host ? run.exit_code == kNotStarted
+                                                     : run.exit_code == kNotExecutable || run.exit_code == kNotFound;
+  if (!impossible || run.exit_code == expected_exit) return judged_run(guest, std::move(run), expected_exit);
+  show(fmt::format("left out: {}", first_line(run.errors)));
+  show(fmt::format("remedy: {}", remedy));
+  return {};
+}
+
+GuestRun Lesson::judged_run(const Guest& guest, GuestRun run, int expected_exit) {
   const std::string name = guest.argv.empty() ? "" : guest.argv[0];
   if (run.exit_code != expected_exit)
     show(fmt::format("exit code {} (not {}) {}", run.exit_code, expected_exit, first_line(run.errors)));

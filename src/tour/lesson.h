@@ -8,6 +8,7 @@
 // Every check prints what it measured. The verdict line comes when the next claim begins, or at finish().
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,9 @@ class Lesson {
 
   // Checks by themselves: the program exited as expected, and Pagefold reported on it and lost no event.
   GuestRun run(const Guest& guest, int expected_exit = 0);
+  // A run that this machine may be unable to make, because the program is missing or cannot be executed: then says so,
+  // and the remedy, and checks nothing.
+  std::optional<GuestRun> attempt(const Guest& guest, std::string_view remedy, int expected_exit = 0);
   void write(const std::string& name, std::string_view content);  // a failure is a failed check
   std::string read(const std::string& name);
 
@@ -74,6 +78,7 @@ class Lesson {
   Tally finish();
 
  private:
+  GuestRun judged_run(const Guest& guest, GuestRun run, int expected_exit);
   void check(std::string_view what, bool passed, const std::string& expected, const std::string& seen);
   void silent_check(std::string_view what, bool passed, const std::string& expected, const std::string& seen);
   void judge();

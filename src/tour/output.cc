@@ -40,15 +40,16 @@ std::string Output::painted(std::string_view text, const char* colour) const {
   return colour_ == Colour::Yes ? fmt::format("{}{}\033[0m", colour, text) : std::string(text);
 }
 
-void Output::wrapped(std::string_view text, std::string_view first_indent, std::string_view indent) {
+void Output::wrapped(std::string_view text, std::string_view first_indent, std::string_view indent,
+                     std::string_view line_end) {
   const std::string tamed = tame(text);
   std::string line(first_indent);
   bool empty = true;
   for (std::size_t at = 0; at < tamed.size();) {
     const std::size_t end = std::min(tamed.find(' ', at), tamed.size());
     const std::string_view word = std::string_view(tamed).substr(at, end - at);
-    if (!empty && line.size() + 1 + word.size() > kColumns) {
-      sink_(line + "\n");
+    if (!empty && line.size() + 1 + word.size() + line_end.size() > kColumns) {
+      sink_(fmt::format("{}{}\n", line, line_end));
       line = indent;
       empty = true;
     }
@@ -76,6 +77,8 @@ void Output::evidence(std::string_view line) {
   if (tamed.size() + 6 > kColumns) tamed = tamed.substr(0, kColumns - 9) + "...";
   sink_(fmt::format("      {}\n", tamed));
 }
+
+void Output::command(std::string_view line) { wrapped(line, "      ", "          ", " \\"); }
 
 void Output::subtler(std::string_view text) {
   wrapped(fmt::format("Subtler: {}", text), "  ", "    ");

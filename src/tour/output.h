@@ -21,11 +21,13 @@ class Output {
   void prose(std::string_view text);                             // wrapped, followed by an empty line
   void claim(int number, std::string_view text);                 // wrapped
   void evidence(std::string_view line);                          // one line; too long: cut, with "..."
+  void command(std::string_view line);                           // wrapped as a shell would take it, with " \"
   void subtler(std::string_view text);                           // wrapped, begins with "Subtler:", then an empty line
   void verdict(bool holds, int claim, std::string_view reason);  // one line, never cut
 
  private:
-  void wrapped(std::string_view text, std::string_view first_indent, std::string_view indent);
+  void wrapped(std::string_view text, std::string_view first_indent, std::string_view indent,
+               std::string_view line_end = "");
   std::string painted(std::string_view text, const char* colour) const;
 
   Sink sink_;

@@ -71,6 +71,50 @@ const std::vector<Chapter>& chapters() {
        "two programs, one copy of the C library's code",
        {{28, "Code can be mapped into many processes, saving physical memory."}},
        tell_one_libc},
+      {"who-loads",
+       "the dynamic loader, a program inside the program",
+       {{19,
+         "Finding and loading libraries is not the kernel's job but a program's: the dynamic loader, which runs in "
+         "the address space of the program that it loads."},
+        {20, "INTERP in the binary names it (/lib/ld-linux.so.2 on 32-bit x86); the kernel passes control to it."}},
+       tell_who_loads},
+      {"any-address",
+       "code that does not care where it is",
+       {{21,
+         "A library may be loaded at a different address in every process; its code must be position independent: "
+         "it finds out where it is, then where its data are."},
+        {22, "x86-64 can address relative to the instruction pointer; 32-bit Intel cannot, and needs a trick."},
+        {23, "The compiler must be told (-fPIC); otherwise it addresses variables absolutely."}},
+       tell_any_address},
+      {"names",
+       "what objects provide and want, and who finds whom",
+       {{24,
+         "nm -D shows the dynamic symbols an object provides and wants: a program that prints with puts does not "
+         "define puts."},
+        {25, "Loading code is not enough: every wanted symbol must be searched for in all the libraries."}},
+       tell_names},
+      {"plt-and-got",
+       "calls that are corrected in one place",
+       {{26,
+         "Instead of puts, its place in the PLT is called, and a jump from there goes to the function's address in "
+         "memory."}},
+       tell_plt_and_got},
+      {"pie",
+       "what the main program may take for granted",
+       {{27,
+         "The main program is built with -fpie by default: relaxed rules, since the compiler knows more about where "
+         "its functions and variables are."}},
+       tell_pie},
+      {"sharing",
+       "ten processes, one copy of the code",
+       {{28, "Code can be mapped into many processes, saving physical memory."}},
+       tell_sharing},
+      {"replace-it",
+       "a new version of a library, for all programs at once",
+       {{29,
+         "Dynamic linking is loose: an implementation can be replaced for all programs on the computer without "
+         "relinking them."}},
+       tell_replace_it},
   };
   return all;
 }

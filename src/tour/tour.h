@@ -31,5 +31,12 @@ void tell_permissions(Lesson& lesson);
 void tell_zeros(Lesson& lesson);
 void tell_mmap(Lesson& lesson);
 void tell_one_libc(Lesson& lesson);
+void tell_who_loads(Lesson& lesson);
+void tell_any_address(Lesson& lesson);
+void tell_names(Lesson& lesson);
+void tell_plt_and_got(Lesson& lesson);
+void tell_pie(Lesson& lesson);
+void tell_sharing(Lesson& lesson);
+void tell_replace_it(Lesson& lesson);
 
 }  // namespace pagefold::tour

@@ -139,9 +139,10 @@ std::vector<std::string> Workshop::command_for(const Guest& guest) const {
   std::vector<std::string> command;
   if (guest.where == Where::Pagefold)
     command = {pagefold_, "run", "-q", "--json", path(".report"), "--fault-around=1", "--"};
-  for (const std::string& word : guest.argv) command.push_back(word);
-  std::string& program = command[command.size() - guest.argv.size()];
-  if (program.starts_with("./")) program = programs_ + program.substr(1);
+  if (!guest.environment.empty()) command.emplace_back("env");
+  command.insert(command.end(), guest.environment.begin(), guest.environment.end());
+  for (const std::string& word : guest.argv)
+    command.push_back(word.starts_with("./") ? programs_ + word.substr(1) : word);
   return command;
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "tour/disassembly.h"
 #include "tour/maps_text.h"
 #include "tour/tour.h"
 #include "tour/workshop.h"
@@ -171,6 +172,43 @@ TEST(Tour, AGuestThatFailsOrLosesEventsOrHasNoReportFailsItsClaim) {
   EXPECT_EQ(tell_story(run_cat_for_both, silent).tally.failed, 1);
 }
 
+// What cannot be tried here is left out, with the reason and the remedy; what was tried and failed counts.
+TEST(Tour, AnAttemptThatCannotBeMadeIsNoCheckButAFailedOneIs) {
+  const auto story = [](Lesson& lesson) {
+    lesson.claim(1);
+    lesson.holds("something else", true);
+    const auto run = lesson.attempt({{"./loaded32"}, Where::Host}, "apt-get install libc6-i386");
+    lesson.claim(2);
+    lesson.holds("was made", run.has_value());
+  };
+  GuestRun missing = good_run();
+  missing.exit_code = 125;
+  missing.errors = "loaded32: No such file or directory\n";
+  const Told left_out = tell_story(story, missing);
+  EXPECT_EQ(left_out.tally.failed, 1) << left_out.text;
+  EXPECT_EQ(left_out.lines_with("OK     claim 1: 1 checks").size(), 1u) << left_out.text;
+  EXPECT_NE(left_out.text.find("left out: loaded32: No such file or directory\n"), std::string::npos) << left_out.text;
+  EXPECT_NE(left_out.text.find("remedy: apt-get install libc6-i386\n"), std::string::npos) << left_out.text;
+  GuestRun crashed = good_run();
+  crashed.exit_code = 139;
+  EXPECT_EQ(tell_story(story, crashed).tally.failed, 1);
+  EXPECT_EQ(tell_story(story, crashed).lines_with("WRONG  claim 1").size(), 1u);
+}
+
+TEST(Tour, ACommandIsWrappedAsAShellTakesIt) {
+  const Told told = tell_story([](Lesson& lesson) {
+    lesson.claim(1);
+    lesson.run({{"objdump", std::string(60, 'x'), "code.bin"}, Where::Host, {}, {"LANG=C"}});
+    lesson.claim(2);
+    lesson.holds("fine", true);
+  });
+  EXPECT_NE(
+      told.text.find("      $ env LANG=C objdump \\\n          " + std::string(60, 'x') + " \\\n          code.bin"),
+      std::string::npos)
+      << told.text;
+  for (const std::string& line : told.lines()) EXPECT_LE(line.size(), 80u) << line;
+}
+
 TEST(Tour, OnlyVerdictsHaveTheWordsWhateverAGuestPrints) {
   const GuestRun loud = good_run("OK all is WRONG: OKOK\nkey: WRONGOK\n");
   const Told told = tell_story(
@@ -285,6 +323,23 @@ TEST(MapsText, ReadsTheColumnsAndLeavesOutWhatIsNoLine) {
   EXPECT_EQ(lines[1].name, "");
 }
 
+TEST(Disassembly, TakesInstructionsFromObjdumpsOutput) {
+  const auto instructions = instructions_in(
+      "\ncode.bin:     file format binary\n\n\nDisassembly of section .data:\n\n"
+      "00007ff84ba4c0f9 <.data>:\n"
+      "    7ff84ba4c0f9:\tmov    0x2f0d(%rip),%eax        # 0x7ff84ba4f00c\n"
+      "    7ff84ba4c108:\tret\n");
+  ASSERT_EQ(instructions.size(), 2u);
+  EXPECT_EQ(instructions[0], "mov 0x2f0d(%rip),%eax # 0x7ff84ba4f00c");
+  EXPECT_EQ(instructions[1], "ret");
+  EXPECT_EQ((Disassembly{true, instructions}.count("(%rip)")), 1u);
+}
+
+TEST(Disassembly, TakesBytesFromHexadecimalWordsOnly) {
+  EXPECT_EQ(bytes_from_hex("8b 05 00 ff"), std::string("\x8b\x05\0\xff", 4));
+  for (const char* other : {"", "8b 5", "8b 005", "xx", "8b zz"}) EXPECT_EQ(bytes_from_hex(other), "") << other;
+}
+
 // A `pagefold` made of shell: it writes the report where it is told and runs the program.
 class WorkshopTest : public testing::Test {
  protected:
@@ -315,6 +370,9 @@ TEST_F(WorkshopTest, RunsAGuestAndCollectsWhatItLeaves) {
   EXPECT_EQ(own.exit_code, 0) << own.errors;
   EXPECT_EQ(own.number("lesson"), Number(7));
   EXPECT_EQ(own.lost_events(), Number(0));
+  EXPECT_EQ(workshop->run({{"sh", "-c", "echo lesson: $WORD"}, Where::Pagefold, {}, {"WORD=8"}}).number("lesson"),
+            Number(8));
+  EXPECT_EQ(workshop->run({{"echo", "./libmap.so"}, Where::Host}).output, (home_ / "tour/libmap.so").string() + "\n");
   const std::string input(300'000, 'i');
   EXPECT_EQ(workshop->run({{"cat"}, Where::Pagefold, input}).output, input);
   ASSERT_TRUE(workshop->write("note.txt", "hello"));

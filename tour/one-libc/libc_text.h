@@ -2,12 +2,16 @@
 // page on standard output, then live on until standard input ends.
 #pragma once
 
-#include "../common/probe.h"
+#include "../common/children.h"
 
 struct holding {
   uint64_t pages;   // of libc's text
   uint64_t result;  // of the computation over its bytes
 };
+
+static inline int is_libc_text(const struct mapping* m) {
+  return m->permissions[2] == 'x' && strstr(m->path, "/libc.so.6") != NULL;
+}
 
 static inline struct mapping libc_text(void) {
   char line[1024];
@@ -15,15 +19,10 @@ static inline struct mapping libc_text(void) {
   FILE* maps = fopen("/proc/self/maps", "re");
   if (maps == NULL) die("/proc/self/maps");
   int found = 0;
-  while (!found && fgets(line, sizeof line, maps) != NULL)
-    found = parse_mapping(line, &m) && m.permissions[2] == 'x' && strstr(m.path, "/libc.so.6") != NULL;
+  while (!found && fgets(line, sizeof line, maps) != NULL) found = parse_mapping(line, &m) && is_libc_text(&m);
   fclose(maps);
   if (!found) die("no text of libc.so.6 in /proc/self/maps");
   return m;
-}
-
-static inline void put(const void* data, size_t size) {
-  if (fwrite(data, 1, size, stdout) != size) die("write");
 }
 
 // Writes a struct holding, then one frame number a page.
@@ -37,9 +36,6 @@ static inline int hold(uint64_t (*combine)(uint64_t, unsigned char)) {
     const uint64_t frame = frame_of(bytes + i * page_size());
     put(&frame, sizeof frame);
   }
-  fflush(stdout);
-  char end;
-  while (read(0, &end, 1) > 0) {
-  }
+  live_until_input_ends();
   return 0;
 }
