@@ -30,6 +30,9 @@ constexpr const char* kLeaseCapability = "setcap cap_lease+ep \"$(command -v pag
 constexpr const char* kUnfilteredContainer =
     "start the container with: docker run --privileged (its seccomp profile refuses the call)";
 
+constexpr const char* kNewTable =
+    "apt-get install -y gdb libc6-dbg && tools/glibc-layout.sh && make build (in Pagefold's source folder)";
+
 bool is_root() { return ::geteuid() == 0; }
 
 // What a probe is called, and what it means when it fails.
@@ -216,6 +219,19 @@ void limit_findings(std::vector<Finding>& findings) {
   }
 }
 
+// Without these two ld-pagefold.so leaves every program to the genuine loader.
+void loader_findings(std::vector<Finding>& findings) {
+  const Row libc{"loader_libc", "a libc that ld-pagefold.so knows", Need::Optional,
+                 "loading programs with Pagefold's own loader", kNewTable};
+  const Result<std::string> known = probe_loader_libc(own_libc());
+  findings.push_back(known ? present(libc, *known) : missing(libc, known.error()));
+  const Row processor{"loader_cpu", "a processor that ld-pagefold.so knows", Need::Optional,
+                      "choosing the same string and maths functions as glibc's loader",
+                      "run on an Intel or AMD processor with XSAVE"};
+  const Result<std::string> rules = probe_loader_processor();
+  findings.push_back(rules ? present(processor, *rules) : missing(processor, rules.error()));
+}
+
 bool is_required_and_missing(const Finding& finding) {
   return finding.need == Need::Required && finding.status == Status::Missing;
 }
@@ -237,6 +253,7 @@ Features probe_features() {
   lease_findings(findings);
   findings.push_back(cgroup_finding());
   limit_findings(findings);
+  loader_findings(findings);
   features.user_steps = {{"page faults through /dev/userfaultfd, for the members of a group (as root)", kUdevRule},
                          {"a cgroup that may be divided (as the user; run pagefold in the shell it starts)", kDelegatedCgroup},
                          {"leases on programs and libraries of the system (as root)", kLeaseCapability}};

@@ -23,7 +23,7 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"stub", {}},
     {"ld", {}},
     {"event", {"base"}},
-    {"host", {"base"}},
+    {"host", {"ld", "base"}},
     {"view", {"base"}},
     {"report", {"event", "base"}},
     {"tour", {"event", "base"}},

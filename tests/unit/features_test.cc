@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/doctor.h"
@@ -90,6 +91,37 @@ TEST(Features, RequireRunnableNeverRefusesWhereDoctorIsContent) {
   if (!probe_features().runnable()) GTEST_SKIP() << "Pagefold cannot run on this machine: see pagefold doctor";
   const Result<void> outcome = require_runnable();
   EXPECT_TRUE(outcome) << outcome.error().message();
+}
+
+TEST(LoaderLibc, AKnownOneIsNamedByItsPackageVersion) {
+  const Result<std::string> known = probe_loader_libc(own_libc());
+  if (!known && known.error().code == ENOTSUP) GTEST_SKIP() << known.error().message();
+  ASSERT_TRUE(known) << known.error().message();
+  EXPECT_TRUE(known->starts_with(own_libc() + " 2.")) << *known;
+}
+
+TEST(LoaderLibc, AnUnknownBuildIdIsReportedWithItsNumber) {
+  const std::string copy = std::filesystem::temp_directory_path() / ("libc-" + std::to_string(::getpid()) + ".so.6");
+  std::filesystem::copy_file(own_libc(), copy, std::filesystem::copy_options::overwrite_existing);
+  std::string bytes(std::filesystem::file_size(copy), '\0');
+  {
+    std::ifstream(copy, std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    const size_t note = bytes.find(std::string("\x14\0\0\0\x03\0\0\0GNU\0", 12));
+    ASSERT_NE(note, std::string::npos);
+    bytes[note + 12] = static_cast<char>(bytes[note + 12] ^ 1);
+    std::ofstream(copy, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  const Result<std::string> known = probe_loader_libc(copy);
+  std::filesystem::remove(copy);
+  ASSERT_FALSE(known);
+  EXPECT_EQ(known.error().code, ENOTSUP);
+  EXPECT_NE(known.error().message().find("build-id"), std::string::npos) << known.error().message();
+}
+
+TEST(LoaderLibc, WhatIsNoLibcIsAnErrorNotAGuess) {
+  EXPECT_EQ(probe_loader_libc("/nowhere").error().code, ENOENT);
+  EXPECT_EQ(probe_loader_libc("/etc/passwd").error().code, ENOEXEC);
+  EXPECT_FALSE(probe_loader_libc("/bin/sh"));
 }
 
 TEST(Doctor, PlainTextHoldsNoEscapeAndNamesTheFix) {
