@@ -45,8 +45,9 @@ leakcheck: build ## RUNS (1000) short runs must leave no process, cgroup, socket
 eintr: build ## interrupted calls under a 5 kHz timer: at most 1 in 10,000
 	@tools/eintr.sh
 
-real: ## install the larger programs that some guest tests use when they are there
+real: ## install the larger programs, and a Debian 13 below build/real, that some tests use when they are there
 	@tools/install-packages.sh real
+	@tools/trixie-root.sh
 
 clean: ## remove build/
 	rm -rf build compile_commands.json
