@@ -172,7 +172,8 @@ int main(int argc, char** argv) {
   app.add_option("--jobs", options.jobs, "programs at a time");
   app.add_option("--show", options.shown, "differences shown of a program");
   app.add_option("--tested-environment", options.tested_environment,
-                 "NAME=value for the tested side only: to see that differences are seen");
+                 "NAME=value for the tested side only: to see that differences are seen")
+      ->allow_extra_args(false);
   app.add_flag("--trace-only", options.trace_only, "bindings and libraries only");
   app.add_flag("--memory-only", options.memory_only, "memory and order only");
   app.add_option("programs", options.programs, "programs (default: all of /usr/bin and /usr/sbin)");
