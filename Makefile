@@ -8,10 +8,10 @@ MAKEFLAGS += --no-print-directory
 export JOBS
 
 .DEFAULT_GOAL = help
-.PHONY: help run test build fresh bench install bindings sweep leakcheck eintr real clean format
+.PHONY: help run test build fresh bench install bindings sweep sweep-ld leakcheck eintr real clean format
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: build ## build, then run cat README.md on Pagefold's memory and tell the story
 	$(PAGEFOLD) run -- cat README.md
@@ -38,6 +38,9 @@ bindings: build ## what our loader binds and relocates in every dynamic program,
 
 sweep: build ## --version of every program in /usr/bin, natively and under Pagefold, each in namespaces of its own
 	@tools/sweep.sh
+
+sweep-ld: build ## --version of every program in /usr/bin, under the genuine loader and ours, each in namespaces of its own
+	@tools/sweep-ld.sh
 
 leakcheck: build ## RUNS (1000) short runs must leave no process, cgroup, socket, file or memory behind
 	@tools/leakcheck.sh $(RUNS)

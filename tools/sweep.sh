@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
-# sweep.sh [NAME...]: `--version` of every ELF program in /usr/bin (or of these), twice natively and once under Pagefold: the same
+# sweep.sh [NAME...]: `--version` of every ELF program in /usr/bin (or of these), twice natively and once in another way: the same
 # output and exit code. Programs whose two native runs differ, or that run into the time limit natively, are set aside.
+# The other way is SWEEP_WAY: `pagefold` (run under it; PAGEFOLD=path chooses the command) or `loader` (natively, with our
+# dynamic loader in the genuine one's place; LOADER=path chooses it; no genuine one is in reach then, so nothing is handed over).
 #
 # Every run is isolated: mount, pid, net, ipc and uts namespaces of its own, over a throw-away overlay of the root file system,
 # without a terminal, with a small fixed environment. Programs that might reach beyond that are not run at all (denied).
-# Fails when more than 1 % differ, or one differs without a reason in tools/sweep-reasons.txt.
-# Results of what differs: build/sweep/. PAGEFOLD=path chooses another command, JOBS=n how many run at once. Needs root.
+# Fails when more than 1 % differ, or one differs without a reason in the way's list.
+# Results of what differs: build/sweep-WAY/. JOBS=n: how many run at once. Needs root.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PAGEFOLD=$(realpath "${PAGEFOLD:-$here/../build/release/pagefold}")
-reasons=$here/sweep-reasons.txt
-results=$(dirname "$here")/build/sweep
+release=$here/../build/release
+export SWEEP_WAY=${SWEEP_WAY:-pagefold}
+case $SWEEP_WAY in
+  pagefold) tested=${PAGEFOLD:-$release/pagefold} reasons=$here/sweep-reasons.txt ;;
+  loader) tested=${LOADER:-$release/ld-pagefold.so} reasons=$here/sweep-ld-reasons.txt ;;
+  *) echo "sweep: no way '$SWEEP_WAY'" >&2; exit 1 ;;
+esac
+tested=$(realpath "$tested")
+genuine_loader=$(realpath /lib64/ld-linux-x86-64.so.2)
+results=$(dirname "$here")/build/sweep-$SWEEP_WAY
 
 readonly most_differing_per_cent=1
 readonly seconds=10
@@ -35,7 +44,7 @@ is_denied() {
 is_elf() { [[ $(head -c 4 "$1" | od -An -tx1 | tr -d ' \n') == 7f454c46 ]]; }
 
 # --- inside the namespaces: run one program on a root file system of its own -------------------------------------------------
-# isolated PROGRAM native|pagefold, standard output and error going to where the caller sent them; says on descriptor 9 that the
+# isolated PROGRAM native|pagefold|loader, standard output and error going to where the caller sent them; says on descriptor 9 that the
 # root file system stands, so that a failure to build it is not taken for what the program did.
 isolated() {
   local program=$1 way=$2 root=/mnt
@@ -66,12 +75,14 @@ isolated() {
     touch "$root/dev/$node"
     mount --bind "/dev/$node" "$root/dev/$node"
   done
-  touch "$root/dev/pagefold"
-  mount --bind "$PAGEFOLD" "$root/dev/pagefold"
+  case $way in
+    pagefold) touch "$root/dev/pagefold"; mount --bind "$tested" "$root/dev/pagefold" ;;
+    loader) mount --bind "$tested" "$root$genuine_loader" ;;
+  esac
   for node in tmp run var/tmp; do mount -t tmpfs -o mode=1777 tmpfs "$root/$node"; done
 
   local -a command=("$program" --version)
-  [[ $way == native ]] || command=(/dev/pagefold run -q -- "${command[@]}")
+  [[ $way != pagefold ]] || command=(/dev/pagefold run -q -- "${command[@]}")
   echo ready >&9
   exec 9>&-
   local code=0
@@ -103,8 +114,8 @@ verdict() {
   elif [[ $(<"$folder/native1/code") == 124 || $(<"$folder/native1/code") == 137 ]]; then
     echo "endless $name"
   else
-    one_run "$program" pagefold "$folder/pagefold"
-    if diff -rq "$folder/native1" "$folder/pagefold" >/dev/null; then echo "same $name"; else
+    one_run "$program" "$SWEEP_WAY" "$folder/$SWEEP_WAY"
+    if diff -rq "$folder/native1" "$folder/$SWEEP_WAY" >/dev/null; then echo "same $name"; else
       echo "differs $name"
       return
     fi
@@ -118,9 +129,8 @@ case ${1:-} in
 esac
 
 # --- the whole sweep ---------------------------------------------------------------------------------------------------------
-[[ -x $PAGEFOLD ]] || { echo "sweep: no $PAGEFOLD: make build" >&2; exit 1; }
+[[ -x $tested ]] || { echo "sweep: no $tested: make build" >&2; exit 1; }
 [[ $(id -u) -eq 0 ]] || { echo "sweep: needs root, for the namespaces" >&2; exit 1; }
-export PAGEFOLD
 rm -rf "$results"
 mkdir -p "$results"
 
@@ -154,7 +164,7 @@ while read -r _ name; do
     reason="no reason known"
   fi
   echo "differs: $name: $reason"
-  diff -r "$results/$name/native1" "$results/$name/pagefold" 2>/dev/null | head -n 8 | sed 's/^/    /' || true
+  diff -r "$results/$name/native1" "$results/$name/$SWEEP_WAY" 2>/dev/null | head -n 8 | sed 's/^/    /' || true
 done < <(grep '^differs ' "$results/verdicts" | sort)
 
 echo "sweep: ${#programs[@]} programs in $SECONDS s: $same same, $differing differ, $(count varies) vary natively," \
@@ -165,5 +175,5 @@ if grep -m 1 '^broken ' "$results/verdicts"; then
 fi
 ((judged > 0)) || { echo "sweep: nothing was compared" >&2; exit 1; }
 per_cent=$(awk -v d="$differing" -v j="$judged" 'BEGIN { printf "%.2f", 100 * d / j }')
-echo "sweep: $per_cent % differ, at most $most_differing_per_cent % may; $unexplained without a reason in tools/sweep-reasons.txt"
+echo "sweep: $per_cent % differ, at most $most_differing_per_cent % may; $unexplained without a reason in $(basename "$reasons")"
 ((differing * 100 <= judged * most_differing_per_cent && unexplained == 0))
