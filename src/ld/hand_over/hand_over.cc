@@ -90,6 +90,13 @@ Extent extent(const FirstPage& page) {
   return e;
 }
 
+// A truncated file would kill the process at the first touch of the missing page.
+bool is_in_file(int64_t file, const Elf64_Phdr& s) {
+  char last;
+  return s.p_filesz == 0 ||
+         call(__NR_pread64, static_cast<uint64_t>(file), word(&last), 1, s.p_offset + s.p_filesz - 1) == 1;
+}
+
 bool map_segment(int64_t file, const Elf64_Phdr& s, uint64_t base) {
   const uint64_t start = down(base + s.p_vaddr), data_end = base + s.p_vaddr + s.p_filesz,
                  end = base + s.p_vaddr + s.p_memsz;
@@ -113,7 +120,7 @@ bool map_all(int64_t file, const FirstPage& page, Loaded& loaded) {
   const uint64_t base = static_cast<uint64_t>(at) - e.start;
   for (unsigned i = 0; i < page.header().e_phnum; i++) {
     const Elf64_Phdr& s = page.segments()[i];
-    if (s.p_type == PT_LOAD && !map_segment(file, s, base)) {
+    if (s.p_type == PT_LOAD && !(is_in_file(file, s) && map_segment(file, s, base))) {
       call(__NR_munmap, static_cast<uint64_t>(at), e.end - e.start);
       return false;
     }

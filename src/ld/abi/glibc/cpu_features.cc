@@ -44,10 +44,17 @@ constexpr Source kSources[] = {
     {kExtended + 8, kExtended + 8, 0, k80000008},
 };
 
+// Leaves that are known to be zero are not asked for: AMD has neither Intel PT nor Key Locker, and leaf 7 says how many
+// subleaves it has.
+bool is_zero(const CpuFeatures& cpu, const Source& s) {
+  if (s.index == k14 || s.index == k19) return cpu.vendor == Vendor::kAmd;
+  return s.index == k7S1 && cpu.present.word[k7][kEax] == 0;
+}
+
 void read_leaves(CpuFeatures& cpu, Cpuid& cpuid) {
   for (const Source& s : kSources) {
     const uint32_t highest = s.needs & kExtended ? cpu.max_extended_leaf : cpu.max_leaf;
-    if (highest >= s.needs) keep(cpu, s.index, cpuid(s.leaf, s.subleaf));
+    if (highest >= s.needs && !is_zero(cpu, s)) keep(cpu, s.index, cpuid(s.leaf, s.subleaf));
   }
 }
 
