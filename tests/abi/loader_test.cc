@@ -62,7 +62,7 @@ class Loader : public testing::Test {
   }
 
   fs::path folder;
-  const std::string asked = "env PAGEFOLD_LD_DEBUG=1 ";
+  const std::string asked = "env -i PAGEFOLD_LD_DEBUG=1 ";
 };
 
 TEST_F(Loader, LoadsAKnownLibcItself) {
@@ -75,7 +75,7 @@ TEST_F(Loader, EveryIfuncChoiceIsTheGenuineLoaders) {
   const Outcome genuine = run(kGenuine + " " + kIfuncs), ours = run(kLoader + " " + kIfuncs);
   ASSERT_EQ(genuine.code, 0) << genuine.output;
   EXPECT_EQ(ours.code, 0);
-  EXPECT_EQ(ours.output, genuine.output);
+  EXPECT_TRUE(abi_test::same(ours.output, genuine.output));
 }
 
 TEST_F(Loader, EveryIfuncChoiceIsTheGenuineLoadersOnOtherProcessors) {
@@ -86,22 +86,22 @@ TEST_F(Loader, EveryIfuncChoiceIsTheGenuineLoadersOnOtherProcessors) {
     const Outcome genuine = run("sh -c '" + emulate + kGenuine + " " + kIfuncs + " 2>/dev/null'");
     const Outcome ours = run("sh -c '" + emulate + kLoader + " " + kIfuncs + " 2>/dev/null'");
     EXPECT_EQ(genuine.code, 0) << cpu;
-    EXPECT_EQ(ours.output, genuine.output) << cpu;
+    EXPECT_TRUE(abi_test::same(ours.output, genuine.output)) << cpu;
   }
 }
 
 TEST_F(Loader, ProcessorTunablesAreTheGenuineLoaders) {
   const std::string tunables = "env GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-AVX512F,-ERMS ";
   const Outcome genuine = run(tunables + kGenuine + " " + kIfuncs), ours = run(tunables + kLoader + " " + kIfuncs);
-  EXPECT_EQ(ours.output, genuine.output);
+  EXPECT_TRUE(abi_test::same(ours.output, genuine.output));
   EXPECT_NE(genuine.output, run(kGenuine + " " + kIfuncs).output);
   expect_handed_over(run(asked + tunables + with_our_interpreter()), "glibc.cpu.hwcaps");
 }
 
 TEST_F(Loader, UnknownLibcIsTheGenuineLoaders) {
   const std::string place = unknown_libc();
-  expect_handed_over(run(asked + "LD_LIBRARY_PATH=" + place + " " + with_our_interpreter()), "build-id");
-  expect_handed_over(run(asked + kLoader + " --library-path " + place + " " + kReport), "build-id");
+  expect_handed_over(run(asked + "LD_LIBRARY_PATH=" + place + " " + with_our_interpreter()), "libc.so.6 is not known");
+  expect_handed_over(run(asked + kLoader + " --library-path " + place + " " + kReport), "libc.so.6 is not known");
 }
 
 TEST_F(Loader, UnknownLibcDeepInTheSearchIsTheGenuineLoaders) {
@@ -113,7 +113,7 @@ TEST_F(Loader, UnknownLibcDeepInTheSearchIsTheGenuineLoaders) {
       "-L" + folder.string() + " -l:libdeep.so -Wl,-rpath," + folder.string() + " -Wl,--dynamic-linker=" + kLoader);
   const Outcome genuine = run(kGenuine + " " + program), ours = run(program);
   EXPECT_EQ(ours.code, genuine.code) << ours.output;
-  EXPECT_EQ(ours.output, genuine.output);
+  EXPECT_TRUE(abi_test::same(ours.output, genuine.output));
 }
 
 TEST_F(Loader, AuditIsTheGenuineLoaders) {

@@ -2,10 +2,12 @@
 // machine's own.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,21 @@ inline Outcome run(const std::string& command, int seconds = 20) {
   const int status = pclose(pipe);
   outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return outcome;
+}
+
+// Both texts are the same; if not, the first lines in which they differ.
+inline testing::AssertionResult same(const std::string& ours, const std::string& genuine) {
+  std::istringstream a(ours), b(genuine);
+  std::string text, line_a, line_b;
+  for (int found = 0; found < 3;) {
+    const bool more_a = !std::getline(a, line_a).fail(), more_b = !std::getline(b, line_b).fail();
+    if (!more_a && !more_b) break;
+    if (more_a == more_b && line_a == line_b) continue;
+    text += "ours:    " + (more_a ? line_a : "(end)") + "\ngenuine: " + (more_b ? line_b : "(end)") + "\n";
+    found++;
+  }
+  if (text.empty()) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << text;
 }
 
 inline bool has_command(const std::string& name) { return run("sh -c 'command -v " + name + "'").code == 0; }

@@ -21,6 +21,7 @@ struct Case {
   const char* name;
   const char* program;
   const char* arguments;
+  friend void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 };
 
 const Case kCases[] = {
@@ -37,7 +38,7 @@ const Case kCases[] = {
      "range(8)]\n"
      "[x.start() for x in t]; [x.join() for x in t]\nprint(sorted(r), math.exp(1), sys.version_info[0])'"},
     {"failure", "/usr/bin/ls", "/no/such/file"},
-    {"unknown option", "/usr/bin/sort", "--nonsense"},
+    {"unknown_option", "/usr/bin/sort", "--nonsense"},
 };
 
 class SecondGlibc : public testing::TestWithParam<Case> {
@@ -56,7 +57,7 @@ TEST_P(SecondGlibc, FromOutside) {
   };
   const Outcome genuine = run(command(kGenuine)), ours = run(command(kLoader));
   EXPECT_EQ(ours.code, genuine.code) << ours.output;
-  EXPECT_EQ(ours.output, genuine.output);
+  EXPECT_TRUE(abi_test::same(ours.output, genuine.output));
 }
 
 TEST_P(SecondGlibc, InsideAChroot) {
@@ -72,15 +73,11 @@ TEST_P(SecondGlibc, InsideAChroot) {
   const Outcome traced = run("chroot " + kRoot + " /usr/bin/env -i PAGEFOLD_LD_DEBUG=1 " + inside + " /usr/bin/true");
   fs::remove(kRoot + inside);
   EXPECT_EQ(ours.code, genuine.code) << ours.output;
-  EXPECT_EQ(ours.output, genuine.output);
+  EXPECT_TRUE(abi_test::same(ours.output, genuine.output));
   EXPECT_EQ(traced.output.find("left to"), std::string::npos) << traced.output;
 }
 
-INSTANTIATE_TEST_SUITE_P(Programs, SecondGlibc, testing::ValuesIn(kCases), [](const auto& each) {
-  std::string name = each.param.name;
-  for (char& c : name)
-    if (c == ' ') c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Programs, SecondGlibc, testing::ValuesIn(kCases),
+                         [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace

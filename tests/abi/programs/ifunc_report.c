@@ -1,4 +1,4 @@
-/* What every IFUNC symbol of libc and libm was resolved to: name and offset in its library. Only by public means (dlsym runs the
+/* What every IFUNC symbol of libc and libm was resolved to: name, library and offset (some are resolved to the vDSO). Only by public means (dlsym runs the
  * resolver), so that it may run under any loader. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -44,7 +44,11 @@ static int report(struct dl_phdr_info* info, size_t size, void* found) {
     if (ELF64_ST_TYPE(symbols[i].st_info) != STT_GNU_IFUNC || symbols[i].st_shndx == SHN_UNDEF) continue;
     const char* name = strings + symbols[i].st_name;
     const char* address = dlsym(handle, name);
-    printf("%s %s %lx\n", strrchr(info->dlpi_name, '/') + 1, name, address ? (unsigned long)(address - (const char*)info->dlpi_addr) : 0);
+    Dl_info place = {0};
+    if (!address || !dladdr(address, &place)) place.dli_fname = "nowhere", place.dli_fbase = (void*)address;
+    const char* base = strrchr(place.dli_fname, '/');
+    printf("%s %s -> %s %lx\n", strrchr(info->dlpi_name, '/') + 1, name, base ? base + 1 : place.dli_fname,
+           (unsigned long)(address - (const char*)place.dli_fbase));
     ++*(int*)found;
   }
   dlclose(handle);
