@@ -22,6 +22,9 @@ class Loader : public testing::Test {
  protected:
   void SetUp() override {
     if (!fs::exists(kLoader)) GTEST_SKIP() << kLoader << " is not built";
+    constexpr int kLeftToGenuine = 2;
+    if (run(ABI_RTLD_PROBE).code == kLeftToGenuine)
+      GTEST_SKIP() << "this libc or processor is the genuine loader's: pagefold doctor";
     folder = fs::temp_directory_path() / ("loader-" + std::to_string(getpid()));
     fs::create_directory(folder);
     fs::permissions(folder, fs::perms(0755));
