@@ -14,7 +14,14 @@ enum class Measure : unsigned char {
   Printed,           // the "ns N" that the program prints of itself; the bar is a ratio
   StartUp,           // wall time; the bar is the difference, in milliseconds
   SupervisorMemory,  // the supervisor's peak memory against 24 MiB + 1/64 of the guests', from the run's JSON; a ratio, bar 1
+  Load,              // execve to the program's entry point, under the genuine loader and ours, both natively; the bar is a ratio
+  LoadMemory,        // private dirty memory at the entry point, likewise; a ratio
 };
+
+// Argument of a Load case that stands for the generated program with many libraries.
+inline constexpr const char* kManyLibraries = "200 libraries";
+
+constexpr bool is_load(Measure measure) { return measure == Measure::Load || measure == Measure::LoadMemory; }
 
 struct Case {
   std::string name;
@@ -24,6 +31,7 @@ struct Case {
   std::optional<double> pinned_bar;
   unsigned rounds = 15;
   unsigned quick_rounds = 5;
+  bool bind_now = false;  // Load, LoadMemory: LD_BIND_NOW=1, for both loaders
 };
 
 // `programs` is the folder of the built bench/programs.

@@ -19,6 +19,7 @@ namespace {
 
 struct Options {
   std::string pagefold = PAGEFOLD_BINARY;
+  std::string loader = PAGEFOLD_LOADER;
   std::string only;
   std::string json;
   unsigned rounds = 0;
@@ -78,7 +79,7 @@ int run(const Options& options) {
   if (scratch.path().empty()) return complain("no temporary directory");
   if (const Result<void> written = write_sources(scratch.path()); !written) return complain(written.error().message());
 
-  const std::vector<Row> rows = measure_all(cases, {options.pagefold, scratch.path(), options.rounds, options.quick});
+  const std::vector<Row> rows = measure_all(cases, {options.pagefold, options.loader, scratch.path(), options.rounds, options.quick});
   if (!options.json.empty()) {
     std::ofstream out(options.json);
     out << to_json(rows);
@@ -99,6 +100,7 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", options.rounds, "pairs of runs a case (default: as the case says)");
   app.add_option("--json", options.json, "also write the results to this file");
   app.add_option("--pagefold", options.pagefold, "the pagefold command")->envname("PAGEFOLD");
+  app.add_option("--loader", options.loader, "the dynamic loader of the load-* cases")->envname("PAGEFOLD_LOADER");
   app.add_flag("--quick", options.quick, "few rounds");
   app.add_flag("--list", options.list, "print the names of the cases");
   CLI11_PARSE(app, argc, argv);

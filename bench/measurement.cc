@@ -1,13 +1,19 @@
 // Each measure turns one run of a command into one number; the rest - turns, medians, intervals - is the same for all.
 #include "bench/measurement.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "base/fd.h"
 #include "base/page.h"
 #include "bench/command.h"
+#include "bench/load.h"
 
 namespace pagefold::bench {
 namespace {
@@ -63,7 +69,8 @@ Measured<Outcome> run_well(const Command& command) {
   if (!outcome) return tl::unexpected(outcome.error().message());
   if (outcome->status == 0) return std::move(*outcome);
   const std::string words = last_line(outcome->output);
-  return tl::unexpected(command.argv[0] + " ended with " + ending_of(outcome->status) + (words.empty() ? "" : ": " + words));
+  return tl::unexpected(command.argv[0] + " ended with " + ending_of(outcome->status) +
+                        (words.empty() ? "" : ": " + words));
 }
 
 Measured<double> time_of(const Command& command, Measure measure) {
@@ -85,7 +92,8 @@ Measured<Pair> memory_round(const Case& subject, Placement placement, const Sett
   std::ifstream in(report);
   const nlohmann::json run = nlohmann::json::parse(in, nullptr, false);
   const auto member = [&run](const char* name) -> Measured<double> {
-    if (run.is_object() && run.contains("memory") && run["memory"].contains(name)) return run["memory"][name].get<double>();
+    if (run.is_object() && run.contains("memory") && run["memory"].contains(name))
+      return run["memory"][name].get<double>();
     return tl::unexpected(std::string("no memory.") + name + " in the run's JSON");
   };
   const double resident = PAGEFOLD_TRY(member("peak_resident_bytes"));
@@ -93,10 +101,69 @@ Measured<Pair> memory_round(const Case& subject, Placement placement, const Sett
   return Pair{kSupervisorBase + resident * kSupervisorShare, used};
 }
 
+// A folder whose name is short: the path of a loader in it must fit into the place of the genuine one's in PT_INTERP.
+class ShortFolder {
+ public:
+  ShortFolder() {
+    if (::mkdtemp(path_.data()) == nullptr) path_.clear();
+  }
+  ~ShortFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  ShortFolder(const ShortFolder&) = delete;
+  ShortFolder& operator=(const ShortFolder&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = "/tmp/pfload-XXXXXX";
+};
+
+// Pages of a file that are not written back yet count as dirty memory of those who map it.
+Result<void> write_back(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0 || ::fsync(file.get()) != 0) return fail_errno("fsync " + path);
+  return {};
+}
+
+Result<std::string> program_of(const Case& subject, const Settings& settings) {
+  if (subject.argv[0] != kManyLibraries) return subject.argv[0];
+  const std::string built = settings.scratch + "/many/main";
+  if (std::filesystem::exists(built)) return built;
+  return write_many_libraries(settings.scratch);
+}
+
+// The genuine loader and ours in turn, on two copies of one program.
+Result<void> load_samples(const Case& subject, unsigned rounds, const Settings& settings, Row& row) {
+  const ShortFolder folder;
+  const std::string ours = folder.path() + "/ld.so";
+  const std::string program = PAGEFOLD_TRY(program_of(subject, settings));
+  std::error_code error;
+  std::filesystem::copy_file(settings.loader, ours, error);
+  PAGEFOLD_CHECK(write_stopping_copy(program, "/lib64/ld-linux-x86-64.so.2", folder.path() + "/genuine"));
+  PAGEFOLD_CHECK(write_stopping_copy(program, ours, folder.path() + "/ours"));
+  for (const char* name : {"/ld.so", "/genuine", "/ours"}) PAGEFOLD_CHECK(write_back(folder.path() + name));
+  const bool memory = subject.measure == Measure::LoadMemory;
+  const int cpu = row.placement == Placement::Pinned ? last_allowed_cpu() : -1;
+  for (unsigned i = 0; i <= rounds; ++i) {
+    const LoadCost genuine = PAGEFOLD_TRY(load_once({folder.path() + "/genuine", subject.bind_now, memory, cpu}));
+    const LoadCost tested = PAGEFOLD_TRY(load_once({folder.path() + "/ours", subject.bind_now, memory, cpu}));
+    if (i == 0) continue;  // fills the caches of both, is not counted
+    row.native.push_back(memory ? genuine.dirty_bytes : genuine.ns);
+    row.pagefold.push_back(memory ? tested.dirty_bytes : tested.ns);
+  }
+  return {};
+}
+
 Measured<void> take_samples(const Case& subject, const Settings& settings, Row& row) {
   const auto round = subject.measure == Measure::SupervisorMemory ? memory_round : time_round;
   const unsigned planned = settings.quick ? subject.quick_rounds : subject.rounds;
   const unsigned rounds = settings.rounds != 0 ? settings.rounds : planned;
+  if (is_load(subject.measure)) {
+    if (const Result<void> taken = load_samples(subject, rounds, settings, row); !taken)
+      return tl::unexpected(taken.error().message());
+    return {};
+  }
   PAGEFOLD_TRY(round(subject, row.placement, settings));  // fills the caches of both, is not counted
   for (unsigned i = 0; i < rounds; ++i) {
     const Pair pair = PAGEFOLD_TRY(round(subject, row.placement, settings));
@@ -121,6 +188,7 @@ void judge(Row& row) {
 
 std::vector<Placement> placements_of(const Case& subject) {
   if (subject.measure == Measure::SupervisorMemory) return {Placement::Unpinned};
+  if (is_load(subject.measure)) return {Placement::Pinned};
   return {Placement::Unpinned, Placement::Pinned};
 }
 
@@ -130,7 +198,10 @@ Row measure_case(const Case& subject, Placement placement, const Settings& setti
   row.measure = subject.measure;
   row.placement = placement;
   row.bar = placement == Placement::Pinned ? subject.pinned_bar : subject.unpinned_bar;
-  if (!is_installed(subject.argv[0])) {
+  if (is_load(subject.measure) && !is_installed(settings.loader)) {
+    row.skipped = true;
+    row.failure = "no " + settings.loader;
+  } else if (subject.argv[0] != kManyLibraries && !is_installed(subject.argv[0])) {
     row.skipped = true;
     row.failure = subject.argv[0] + " is not installed";
   } else if (const Measured<void> taken = take_samples(subject, settings, row); taken) {

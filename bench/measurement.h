@@ -14,6 +14,7 @@ enum class Placement : unsigned char { Unpinned, Pinned };
 
 struct Settings {
   std::string pagefold;  // the command
+  std::string loader;    // ld-pagefold.so
   std::string scratch;   // working directory of all runs
   unsigned rounds = 0;   // 0: as the case says
   bool quick = false;

@@ -14,6 +14,7 @@ namespace {
 constexpr int kSchemaVersion = 1;
 
 std::string with_unit(double value, Measure measure) {
+  if (measure == Measure::LoadMemory) return fmt::format("{:.0f} KiB", value / 1024);
   if (measure == Measure::SupervisorMemory) return fmt::format("{:.1f} MiB", value / (1024 * 1024));
   if (value < 1e6) return fmt::format("{:.2f} us", value / 1e3);
   if (value < 1e9) return fmt::format("{:.2f} ms", value / 1e6);
@@ -28,6 +29,8 @@ const char* name_of(Measure measure) {
     case Measure::Printed: return "own_ns";
     case Measure::StartUp: return "start_up_ns";
     case Measure::SupervisorMemory: return "supervisor_bytes";
+    case Measure::Load: return "exec_to_entry_ns";
+    case Measure::LoadMemory: return "dirty_at_entry_bytes";
   }
   return "";
 }
@@ -63,7 +66,8 @@ std::string table_line(const Row& row) {
 std::string table_foot(const std::vector<Row>& rows) {
   const auto count = [&rows](auto holds) { return std::ranges::count_if(rows, holds); };
   const auto judged = [](const Row& row) { return row.failure.empty() && row.bar; };
-  return fmt::format("{} bars met, {} not met, {} skipped, {} failed. Memory: allowed against used.\n",
+  return fmt::format("{} bars met, {} not met, {} skipped, {} failed. Memory: allowed against used. load-*: genuine loader\n"
+                     "against ours, both natively, execve to entry point; -mem: private dirty memory there.\n",
                      count([&](const Row& row) { return judged(row) && row.meets_bar(); }),
                      count([&](const Row& row) { return judged(row) && !row.meets_bar(); }),
                      count([](const Row& row) { return row.skipped; }),

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -59,6 +60,7 @@ std::vector<char*> as_pointers(std::vector<std::string>& strings) {
 // In the child: nothing here may allocate.
 [[noreturn]] void become(char** argv, char** envp, const char* directory, int input, int out, int err) {
   setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a runner that is killed must not leave a spinning program behind
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   umask(022);
