@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 export JOBS
 
 .DEFAULT_GOAL = help
-.PHONY: help run test build fresh bench install bindings sweep sweep-ld leakcheck eintr real clean format
+.PHONY: help run test build fresh bench install ldconf bindings sweep sweep-ld leakcheck eintr real clean format
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,10 @@ bench: build ## native against Pagefold in turn: table, and build/bench.json (op
 
 install: build ## install pagefold below PREFIX (/usr/local)
 	cmake --install $(RELEASE) --prefix "$(PREFIX)"
+
+ldconf: build ## the loader's conformance in ten minutes: scenes, damaged files, fuzzing, bindings, sweep, real work
+	@tools/install-packages.sh test
+	@tools/ldconf.sh
 
 bindings: build ## what our loader binds and relocates in every dynamic program, against the genuine one; none is executed
 	$(RELEASE)/pagefold_bindings $(BINDINGS)
