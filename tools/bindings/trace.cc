@@ -63,7 +63,9 @@ Trace trace_bindings(const std::string& program, const std::string& loader,
                                             "LD_WARN=yes",        "LD_BIND_NOW=1", "LD_DEBUG=bindings"};
     environment.insert(environment.end(), more_environment.begin(), more_environment.end());
     Tracee tracee(program, loader, environment, output);
-    if (tracee.started()) {
+    if (tracee.started() && tracee.auxiliary(AT_SECURE) != 0) {
+      trace.ending = "privileged";  // always handed over to the genuine loader, which is out of reach here
+    } else if (tracee.started()) {
       tracee.set_breakpoint(tracee.auxiliary(AT_ENTRY));
       trace.ending = tracee.go_on() == Tracee::Stop::Breakpoint ? "executed" : tracee.ending();
     }
