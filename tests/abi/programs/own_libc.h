@@ -30,3 +30,9 @@ inline const pagefold::ld::glibc::Build* build_of_this_libc() {
       &found);
   return found;
 }
+
+// CPUID 1 names in the highest byte of EBX the processor that was asked: another one if the kernel moved this process
+// meanwhile.
+inline void forget_processor_number(char* cpu_features, const pagefold::ld::glibc::Layout& layout) {
+  cpu_features[layout.cpu_features.features + 7] = 0;
+}
