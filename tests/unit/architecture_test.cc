@@ -21,7 +21,8 @@ using Rooms = std::set<std::string>;
 const std::map<std::string, Rooms> kMayInclude = {
     {"base", {}},
     {"stub", {}},
-    {"ld", {}},
+    {"elf", {}},
+    {"ld", {"elf"}},
     {"event", {"base"}},
     {"host", {"ld", "base"}},
     {"view", {"base"}},

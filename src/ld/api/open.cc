@@ -1,0 +1,182 @@
+#include "ld/api/open.h"
+
+#include "ld/api/debugger.h"
+#include "ld/api/errors.h"
+#include "ld/api/find_object.h"
+#include "ld/api/lock.h"
+#include "ld/api/unload.h"
+#include "ld/base/text.h"
+#include "ld/debug/debug.h"
+#include "ld/find/cache.h"
+#include "ld/find/load.h"
+#include "ld/find/search_path.h"
+#include "ld/init/init.h"
+#include "ld/module/graph.h"
+#include "ld/module/scope.h"
+#include "ld/relocate/relocate.h"
+#include "ld/resolve/lookup.h"
+#include "ld/resolve/versions.h"
+#include "ld/start/process.h"
+#include "ld/tls/dtv.h"
+#include "ld/tls/static_tls.h"
+
+namespace pagefold::ld {
+namespace {
+
+constexpr int64_t kBaseNamespace = 0, kNewNamespace = -1, kCallersNamespace = -2;
+constexpr int kBindingMask = kLazy | kNow;
+
+class Opening {
+ public:
+  Opening(const char* file, int mode, Module* caller) : file_(file), mode_(mode), caller_(caller) {}
+
+  Status run(Module*& result) {
+    first_new_ = newest_serial();
+    const Status status = load_and_bind(result);
+    close_cache();
+    if (status != nullptr) undo();
+    tell_debugger(ListState::kConsistent);
+    return status;
+  }
+
+ private:
+  static uint64_t newest_serial() {
+    uint64_t newest = 0;
+    for (Module* module = world.first; module != nullptr; module = module->next())
+      if (module->serial >= newest) newest = module->serial + 1;
+    return newest;
+  }
+
+  Status load_and_bind(Module*& result) {
+    char* name = duplicate(file_);
+    if (find(file_, '$') != nullptr && find(file_, '/') == nullptr) {
+      release_string(name);
+      name = expand_tokens(file_, strlen(file_), caller_);
+      if (name == nullptr) return fail(file_, "empty dynamic string token substitution");
+    }
+    const Result<Module*> loaded = load(caller_, name, Type::kLoaded, mode_ | kOpened | kRoot);
+    release_string(name);
+    LD_TRY(loaded.failure);
+    result = loaded.value;
+    if (result == nullptr) return nullptr;  // RTLD_NOLOAD, and it is not
+    Module& module = *result;
+    ++module.open_count;
+    opened_ = &module;
+    at<uint32_t>(module.map(), world.layout->link_map.l_direct_opencount) = module.open_count;
+    if (module.search_list()->list != nullptr) return open_again(module);
+    if ((mode_ & kNoDelete) != 0) module.nodelete_pending = true;
+    LD_TRY(load_dependencies(module, nullptr, 0, (mode_ | kOpened) & (kOpened | kDeepBind)));
+    LD_TRY(check(module));
+    tell_debugger(ListState::kConsistent);
+    LD_TRY(bind(module));
+    commit(module);
+    return nullptr;
+  }
+
+  Status open_again(Module& module) {
+    if (debug::on(debug::kFiles))
+      debug::Line().operator<<("opening file=").operator<<(debug::file_of(module)).operator<<(" [0]; direct_opencount=").number(module.open_count)
+          << "\n\n";
+    if ((mode_ & kGlobal) != 0 && !module.global) add_to_global_scope(module);
+    if ((mode_ & kNoDelete) != 0) module.nodelete = true;
+    return nullptr;
+  }
+
+  static Status check(Module& module) {
+    VersionProblems problems;
+    const SearchList& list = *module.search_list();
+    for (uint32_t i = 0; i < list.count; ++i) LD_TRY(check_versions(*module_of(list.list[i]), false, false, problems));
+    return nullptr;
+  }
+
+  // TLS numbers first: relocations name them. Then from the last dependency to the object itself.
+  Status bind(Module& module) {
+    const SearchList& list = *module.search_list();
+    for (uint32_t i = 0; i < list.count; ++i) {
+      Module& one = *module_of(list.list[i]);
+      if (one.init_called || one.relocated || one.tls_size == 0) continue;
+      TlsLock lock;
+      add_tls_module(one);
+      has_tls_ = true;
+    }
+    const bool lazy = (mode_ & kLazy) != 0 && !process.bind_now;
+    for (uint32_t i = module.initfini_count; i > 0; --i) LD_TRY(relocate(*module_of(module.initfini[i - 1]), lazy));
+    return nullptr;
+  }
+
+  // From here on nothing fails.
+  void commit(Module& module) {
+    activate_nodelete();
+    const SearchList& list = *module.search_list();
+    for (uint32_t i = 0; i < list.count; ++i) {
+      Module& one = *module_of(list.list[i]);
+      if (one.init_called && one.type == Type::kLoaded) add_to_scope(one, module.search_list());
+      if (debug::on(debug::kScopes)) debug::print_scope(one, 0);
+    }
+    if (has_tls_) publish_tls_generation();
+    for (uint32_t i = 0; i < list.count; ++i) {
+      Module& one = *module_of(list.list[i]);
+      if (!one.needs_static_tls_init) continue;
+      one.needs_static_tls_init = false;
+      initialise_static_tls(one);
+    }
+    update_object_index();
+    if ((mode_ & kGlobal) != 0) add_to_global_scope(module);
+    if (debug::on(debug::kFiles))
+      debug::Line().operator<<("opening file=").operator<<(debug::file_of(module)).operator<<(" [0]; direct_opencount=").number(module.open_count)
+          << "\n\n";
+  }
+
+  static void activate_nodelete() {
+    for (Module* module = world.first; module != nullptr; module = module->next()) {
+      if (!module->nodelete_pending) continue;
+      module->nodelete = true;
+      module->nodelete_pending = false;
+    }
+  }
+
+  // Everything that this call loaded goes again; nobody has seen it.
+  void undo() {
+    for (Module* module = world.first; module != nullptr; module = module->next()) module->nodelete_pending = false;
+    if (opened_ != nullptr && opened_->open_count > 0) {
+      --opened_->open_count;
+      at<uint32_t>(opened_->map(), world.layout->link_map.l_direct_opencount) = opened_->open_count;
+    }
+    discard_since(first_new_);
+  }
+
+  const char* file_;
+  int mode_;
+  Module* caller_;
+  uint64_t first_new_ = 0;
+  Module* opened_ = nullptr;
+  bool has_tls_ = false;
+};
+
+Status refuse(const char* file, int mode, int64_t name_space) {
+  if ((mode & kBindingMask) == 0) return fail(file, "invalid mode for dlopen()", sys::kEinval);
+  if (name_space == kNewNamespace)
+    return fail(file, "dlmopen() into a new namespace is not supported by this loader (ld-pagefold.so)", sys::kEinval);
+  if (name_space != kBaseNamespace && name_space != kCallersNamespace)
+    return fail(file, "invalid target namespace in dlmopen()", sys::kEinval);
+  return nullptr;
+}
+
+}  // namespace
+
+LinkMap* open_module(const char* file, int mode, const void* caller, int64_t name_space, int, char**, char**) {
+  Module* result = nullptr;
+  Status status = nullptr;
+  {
+    LoadLock lock;
+    status = refuse(file, mode, name_space);
+    Module* calling = module_at(sys::word(caller));
+    if (status == nullptr) status = Opening(file, mode, calling != nullptr ? calling : world.main).run(result);
+    // Constructors run under the lock, but after every change: one that opens another library finds all in order.
+    if (status == nullptr && result != nullptr && result->initfini != nullptr) initialise(*result);
+  }
+  if (status != nullptr) signal(status);
+  return result == nullptr ? nullptr : result->map();
+}
+
+}  // namespace pagefold::ld

@@ -1,0 +1,58 @@
+#include "ld/resolve/dependency.h"
+
+#include "ld/api/lock.h"
+#include "ld/debug/debug.h"
+#include "ld/module/scope.h"
+#include "ld/resolve/lookup.h"
+
+namespace pagefold::ld {
+namespace {
+
+bool holds_already(const Module& referrer, const Module& definer) {
+  const LinkMap* wanted = definer.map();
+  if (referrer.initfini != nullptr)
+    for (LinkMap** map = referrer.initfini; *map != nullptr; ++map)
+      if (*map == wanted) return true;
+  for (LinkMap* map : referrer.relocation_dependencies)
+    if (map == wanted) return true;
+  return false;
+}
+
+bool still_loaded(const Module& module, uint64_t serial) {
+  for (Module* listed = world.first; listed != nullptr; listed = listed->next())
+    if (listed == &module) return !listed->removed && listed->serial == serial;
+  return false;
+}
+
+}  // namespace
+
+bool add_dependency(Module* referrer, Module& definer, uint32_t flags) {
+  if (referrer == nullptr || referrer == &definer) return true;
+  if (definer.nodelete) return true;
+  if (holds_already(*referrer, definer)) return true;
+  const uint64_t serial = definer.serial;
+  const bool unlocked = (flags & kWithoutLock) != 0;
+  // The load lock is taken outside of lookups: whoever holds it may be waiting for them to end.
+  if (unlocked) leave_lookup();
+  bool stays;
+  {
+    LoadLock lock;
+    stays = still_loaded(definer, serial);
+    if (stays && !holds_already(*referrer, definer) && !definer.nodelete) {
+      if (referrer->type == Type::kLoaded) {
+        referrer->relocation_dependencies.push(definer.map());
+        if (debug::on(debug::kFiles))
+          debug::Line() << "\nfile=" << debug::file_of(definer) << " [0];  needed by " << debug::file_of(*referrer)
+                        << " [0] (relocation dependency)\n\n";
+      } else if ((flags & kForRelocation) != 0) {
+        definer.nodelete_pending = true;  // what cannot be unloaded keeps it for ever
+      } else {
+        definer.nodelete = true;
+      }
+    }
+    if (unlocked) enter_lookup();
+  }
+  return stays;
+}
+
+}  // namespace pagefold::ld

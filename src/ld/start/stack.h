@@ -1,0 +1,17 @@
+// Reading the initial stack: arguments, auxiliary vector, and the LD_ variables of the environment.
+#pragma once
+
+#include <stdint.h>
+
+namespace pagefold::ld {
+
+void read_stack(uint64_t* stack);
+void read_environment();
+
+// Takes `count` arguments away from the front, so that the program finds its own (ld-pagefold.so prog args).
+void drop_arguments(int count);
+
+// Changes an entry of the auxiliary vector, if it is there.
+void set_auxiliary(uint64_t type, uint64_t value);
+
+}  // namespace pagefold::ld
