@@ -17,6 +17,8 @@
 namespace pagefold::cli {
 namespace {
 
+constexpr const char *kOwnLoader = "pagefold", *kSystemLoader = "system";
+
 constexpr const char* kFooter =
     "Everything from the first word that is no option belongs to the program.\n\n"
     "Examples:\n"
@@ -61,7 +63,9 @@ int run_command(const RunArguments& arguments) {
   if (!json_file) return fail_with("cannot create " + json_file.error().message());
   if (const Result<void> runnable = host::require_runnable(); !runnable) return fail_with(runnable.error().message());
 
-  const auto summary = kernel::run({.command = arguments.program, .fault_around = arguments.fault_around});
+  const auto summary = kernel::run({.command = arguments.program,
+                                    .fault_around = arguments.fault_around,
+                                    .loader = arguments.loader == kOwnLoader ? kernel::Loader::Pagefold : kernel::Loader::System});
   if (!summary) {
     const Refusal refusal = refusal_of(summary.error(), arguments.program.front());
     complain(refusal.message);
@@ -85,6 +89,10 @@ void add_run(CLI::App& app, Invocation& invocation) {
   run->add_option("--fault-around", arguments->fault_around, "Most pages that one page fault may bring in")
       ->check(CLI::Range(kLeastWindow, kLargestWindow).description("1..512"))
       ->type_name("N")
+      ->capture_default_str();
+  run->add_option("--loader", arguments->loader, "Who loads the libraries of glibc programs: pagefold or system")
+      ->check(CLI::IsMember({kOwnLoader, kSystemLoader}))
+      ->type_name("LOADER")
       ->capture_default_str();
   // Only for the help: the program's words never reach the parser.
   run->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")

@@ -13,6 +13,7 @@ struct RunArguments {
   bool quiet = false;
   std::string json_path;  // empty: none
   unsigned fault_around = 256;
+  std::string loader = "system";  // or "pagefold"
 };
 
 // Returns the exit code: the program's own, or 125, 126, 127 (see kernel/run.h). A JSON file that cannot be written

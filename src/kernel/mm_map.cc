@@ -22,6 +22,7 @@
 #include "kernel/hand_over.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
+#include "kernel/own_loader.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -189,6 +190,10 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
   v.locked = (m.flags & MAP_LOCKED) != 0 || space.lock_future;
   v.layered = !v.shared && !v.host() && (v.anonymous() || v.writable());
   v.around.expect(page_of(r.start));
+  if (space.own_loader && (v.prot & vm::kExec) != 0 && v.object && is_system_loader(v.object->name())) {
+    space.own_loader = false;  // it maps the genuine loader only to hand over
+    stats().handed_over.fetch_add(1, std::memory_order_relaxed);
+  }
 
   if (v.host()) {
     // The host decides whether this can be mapped at all, so it goes first; what was there is then gone in any case.

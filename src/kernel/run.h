@@ -9,9 +9,16 @@
 
 namespace pagefold::kernel {
 
+// Who loads the libraries of glibc programs.
+enum class Loader {
+  System,    // the interpreter that the program names
+  Pagefold,  // ld-pagefold.so, where it can
+};
+
 struct RunOptions {
   std::vector<std::string> command;  // at least one; looked up in PATH when it has no slash
   unsigned fault_around = 256;       // most pages installed by one fault, 1..512; 1 = exact accounting
+  Loader loader = Loader::System;
 };
 
 // Exit codes of `pagefold run` beside the program's own (as env(1), nice(1), timeout(1)).

@@ -116,6 +116,7 @@ struct Space {
   std::set<pid_t> strict_filters;
 
   std::string program;  // path of the executable
+  bool own_loader = false;  // Pagefold's loader loads the program, and has not handed over to the genuine one
   Bytes accounted = 0;  // resident bytes last reported to the frame accounting
 
   [[nodiscard]] bool in_background(VirtRange r) const;

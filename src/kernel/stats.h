@@ -21,6 +21,7 @@ class Stats {
  public:
   std::array<FaultCounter, kFaultCauses> faults;
   std::atomic<std::uint64_t> system_calls{0}, host_operations{0}, lost_events{0}, processes{0};
+  std::atomic<std::uint64_t> own_loader{0}, system_loader{0}, handed_over{0};  // programs, by who loads them
   std::atomic<std::int64_t> resident{0}, peak_resident{0}, speculative{0}, peak_speculative{0};
 
   void fault(FaultCause cause, std::uint64_t time_ns, Bytes bytes) {

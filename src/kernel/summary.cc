@@ -50,6 +50,7 @@ void Supervisor::fill_summary(report::RunSummary& summary) {
   summary.host_operations = s.host_operations;
   summary.files_host_mapped = files_.host_mapped();
   summary.lost_events = s.lost_events;
+  summary.loaders = {s.own_loader, s.system_loader, s.handed_over};
   auto objects = objects_;
   for (const auto& file : files_.objects()) {
     report::ObjectLine& line = objects[file->name()];

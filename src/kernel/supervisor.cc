@@ -47,6 +47,7 @@ Result<void> Supervisor::prepare() {
   stop_event_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!exits_ || !stop_event_) return fail_errno("epoll");
   files_.start();
+  if (options_.loader == Loader::Pagefold) own_loader_ = PAGEFOLD_TRY(OwnLoader::open(PAGEFOLD_TRY(OwnLoader::find())));
   return {};
 }
 

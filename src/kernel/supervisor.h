@@ -21,6 +21,7 @@
 
 #include "cache/file_cache.h"
 #include "kernel/listener.h"
+#include "kernel/own_loader.h"
 #include "kernel/run.h"
 #include "kernel/space.h"
 #include "kernel/stats.h"
@@ -52,6 +53,8 @@ class Supervisor final : public view::Introspector {
   const Listener& listener() const { return listener_; }
   cache::FileCache& files() { return files_; }
   unsigned fault_around() const { return options_.fault_around; }
+  // The loader that guests get in place of glibc's; null: they keep the genuine one.
+  const OwnLoader* own_loader() const { return own_loader_.get(); }
   int stub_fd() const { return stub_.get(); }
   int fault_device() const { return fault_device_.get(); }
 
@@ -104,6 +107,7 @@ class Supervisor final : public view::Introspector {
   RunOptions options_;
   Listener listener_;
   cache::FileCache files_;
+  std::unique_ptr<OwnLoader> own_loader_;
   UniqueFd stub_;
   UniqueFd fault_device_;
   pid_t root_ = 0;

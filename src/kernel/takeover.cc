@@ -29,6 +29,7 @@
 #include "kernel/host_proc.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
+#include "kernel/own_loader.h"
 #include "kernel/redirect.h"
 
 namespace pagefold::kernel {
@@ -103,7 +104,9 @@ class TakeOver {
     space_->memory = open_memory(pid_);
     if (!space_->memory) return fail_errno("open a guest's memory");
     const auto mappings = PAGEFOLD_TRY(host_mappings(pid_));
+    const VirtRange interpreter = PAGEFOLD_TRY(replace_loader(mappings));
     for (const HostMapping& m : mappings) {
+      if (interpreter.contains(m.range)) continue;
       if (m.range.overlaps({stub::kReservedStart, stub::kReservedEnd}))
         return fail(ENOEXEC, "the program wants the addresses Pagefold keeps for itself");
       PAGEFOLD_CHECK(adopt(m));
@@ -115,7 +118,29 @@ class TakeOver {
     return space_;
   }
 
+  // Where the program starts, if not where the host put it.
+  [[nodiscard]] VirtAddr other_entry() const { return other_entry_; }
+
  private:
+  // What of the host's mappings is left out of the model because Pagefold's loader stands there instead; empty: nothing.
+  Result<VirtRange> replace_loader(const std::vector<HostMapping>& mappings) {
+    const OwnLoader* own = supervisor_.own_loader();
+    const VirtRange interpreter = own != nullptr ? own->place_in(pid_, mappings) : VirtRange{};
+    if (!interpreter.empty()) {
+      const Result<void> mapped = own->map(*space_, supervisor_.files(), interpreter.start);
+      if (!mapped && mapped.error().code != EAGAIN) return tl::unexpected(mapped.error());
+      if (mapped) {
+        other_entry_ = own->entry(interpreter.start);
+        space_->own_loader = true;
+        stats().own_loader.fetch_add(1, std::memory_order_relaxed);
+        return interpreter;
+      }
+    }
+    if (std::ranges::any_of(mappings, [](const HostMapping& m) { return is_system_loader(m.name); }))
+      stats().system_loader.fetch_add(1, std::memory_order_relaxed);
+    return VirtRange{};
+  }
+
   Result<void> adopt(const HostMapping& m) {
     if (m.name == "[stack]") return adopt_stack(m);
     vm::Vma v;
@@ -213,7 +238,7 @@ class TakeOver {
   SpaceRef space_;
   vm::ObjectRef last_object_;
   VirtRange low_{kHighBackground, 0};
-  VirtAddr stack_ = 0, program_end_ = 0;
+  VirtAddr stack_ = 0, program_end_ = 0, other_entry_ = 0;
 };
 
 Result<void> peek(pid_t pid, VirtAddr address, std::vector<std::byte>& to) {
@@ -243,14 +268,17 @@ Result<void> take_over(const Call& call, Stop& stop, const user_regs_struct& reg
   const MemoryLimits limits = call.task.space ? kept_limits(call) : own_memory_limits();
   supervisor.leave_space(pid);
   if (registers.cs == kCompatCodeSegment) return fail(ENOEXEC, "32-bit programs are not supported");
-  const SpaceRef space = PAGEFOLD_TRY(TakeOver(supervisor, pid, registers).build());
+  TakeOver builder(supervisor, pid, registers);
+  const SpaceRef space = PAGEFOLD_TRY(builder.build());
   space->limits[pid] = limits;
   stub::Slot& boot = space->area->boot;
   boot.registers = to_stub(registers);
+  if (builder.other_entry() != 0) boot.registers.rip = builder.other_entry();
   boot.signal_mask = PAGEFOLD_TRY(stop.signal_mask());
   space->area->want_agent = 1;
   const auto code = bootstrap_code();
-  if (const vm::Vma* text = space->map.find(registers.rip); text != nullptr && text->host()) {
+  const vm::Vma* text = space->own_loader ? nullptr : space->map.find(registers.rip);
+  if (text != nullptr && text->host()) {
     space->patched_at = registers.rip;
     space->patched_bytes.resize(code.size());
     PAGEFOLD_CHECK(peek(pid, registers.rip, space->patched_bytes));

@@ -95,6 +95,19 @@ void tell_programs(std::string& story, const RunSummary& summary) {
   }
 }
 
+void tell_loaders(std::string& story, const RunSummary& summary) {
+  const LoaderCounts& loaders = summary.loaders;
+  if (loaders.own + loaders.system == 0) return;
+  std::string who;
+  if (loaders.own > 0)
+    who = fmt::format("ld-pagefold.so for {} {}", human_count(loaders.own), plural(loaders.own, "start", "starts"));
+  if (loaders.handed_over > 0) who += fmt::format(" ({} handed over)", human_count(loaders.handed_over));
+  if (loaders.system > 0)
+    who += fmt::format("{}the system's for {}", who.empty() ? "" : ", ", human_count(loaders.system));
+  if (loaders.own == 0) who += plural(loaders.system, " start", " starts");
+  fmt::format_to(std::back_inserter(story), "  {:<7}{}\n", "loader", who);
+}
+
 void tell_time(std::string& story, const RunSummary& summary) {
   fmt::format_to(std::back_inserter(story), "  {:<7}{} in {} {}, {}\n", "took", human_time(summary.wall_ns),
                  human_count(summary.processes), plural(summary.processes, "process", "processes"),
@@ -182,6 +195,7 @@ std::string render_story(const RunSummary& summary, Colour colour) {
   const Ink ink(colour);
   std::string story = ink.bold(fmt::format("pagefold: the memory story of `{}`", command_line(summary.command))) + '\n';
   tell_programs(story, summary);
+  tell_loaders(story, summary);
   tell_time(story, summary);
   tell_faults(story, summary, ink);
   tell_objects(story, summary, ink);

@@ -32,10 +32,17 @@ struct ObjectLine {
   Bytes private_bytes = 0; // frames copied or filled for that guest alone
 };
 
+// Programs by the dynamic loader that loaded their libraries; static ones and those of other C libraries have none of these.
+struct LoaderCounts {
+  std::uint64_t own = 0, system = 0;
+  std::uint64_t handed_over = 0;  // of `own`: it left the program to the system's loader
+};
+
 struct RunSummary {
   std::vector<std::string> command;
   int exit_code = 0;
   std::vector<ProgramLine> programs;  // in order of first execution
+  LoaderCounts loaders;
   std::uint64_t processes = 0;        // created by exec of the first, fork, vfork
   std::uint64_t wall_ns = 0;
   std::uint64_t supervisor_cpu_ns = 0;  // Pagefold's share: its own processor time

@@ -32,7 +32,7 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"frame", {"vm", "base"}},
     {"cache", {"frame", "vm", "base"}},
     {"pmap", {"frame", "vm", "base"}},
-    {"kernel", {"stub", "host", "cache", "pmap", "frame", "vm", "view", "report", "event", "base"}},
+    {"kernel", {"elf", "stub", "host", "cache", "pmap", "frame", "vm", "view", "report", "event", "base"}},
     {"cli", {"kernel", "view", "report", "tour", "host", "event", "base"}},
 };
 

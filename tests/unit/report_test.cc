@@ -56,6 +56,17 @@ TEST(Story, OfCatReadsLikeThis) {
             "  calls  61 system calls came to Pagefold, 1 change of the host's mappings\n");
 }
 
+TEST(Story, SaysWhichLoaderLoadedThePrograms) {
+  RunSummary summary = cat_run();
+  summary.loaders = {0, 1, 0};
+  EXPECT_TRUE(contains(render_story(summary, Colour::No), "\n  loader the system's for 1 start\n"));
+  summary.loaders = {12, 0, 0};
+  EXPECT_TRUE(contains(render_story(summary, Colour::No), "\n  loader ld-pagefold.so for 12 starts\n"));
+  summary.loaders = {12, 3, 1};
+  EXPECT_TRUE(contains(render_story(summary, Colour::No),
+                       "\n  loader ld-pagefold.so for 12 starts (1 handed over), the system's for 3\n"));
+}
+
 TEST(Story, FitsInEightyColumnsWithoutLongNames) {
   RunSummary summary = cat_run();
   summary.objects[0].name = "/" + std::string(300, 'x') + "/end.so";
@@ -128,6 +139,7 @@ TEST(SummaryJson, HoldsEveryNumberUnderItsKey) {
   summary.files_host_mapped = 5;
   summary.lost_events = 7;
   summary.notes = {"n"};
+  summary.loaders = {8, 9, 6};
   for (unsigned cause = 0; cause < kFaultCauses; ++cause) summary.faults[cause] = {cause + 1, cause + 10, cause + 100};
   const std::string text = to_json(summary);
   EXPECT_TRUE(text.ends_with("}\n"));
@@ -135,7 +147,7 @@ TEST(SummaryJson, HoldsEveryNumberUnderItsKey) {
   const nlohmann::json expected = nlohmann::json::parse(R"({
     "schema_version": 1, "command": ["cat", "README.md"], "exit_code": 3,
     "programs": [{"path": "/usr/bin/cat", "executions": 1}],
-    "processes": 1, "wall_ns": 12345678, "supervisor_cpu_ns": 2345678,
+    "loaders": {"pagefold": 8, "system": 9, "handed_over": 6}, "processes": 1, "wall_ns": 12345678, "supervisor_cpu_ns": 2345678,
     "faults": {"zero_fill": {"count": 1, "time_ns": 10, "bytes": 100},
                "file_cold": {"count": 2, "time_ns": 11, "bytes": 101},
                "file_cached": {"count": 3, "time_ns": 12, "bytes": 102},

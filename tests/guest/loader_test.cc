@@ -1,0 +1,133 @@
+// `pagefold run --loader pagefold`: who loads which program. The mechanism is tried with a copy of the command that has the
+// genuine loader beside it under the name ld-pagefold.so, so that it does not depend on what the loader itself can do; then
+// guest programs run under the real one.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "runner.h"
+
+namespace pagefold::guest_test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kGenuine = "/lib64/ld-linux-x86-64.so.2";
+
+std::string content_of(const fs::path& path) {
+  std::ostringstream content;
+  content << std::ifstream(path).rdbuf();
+  return content.str();
+}
+
+class OwnLoader : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::permissions(fresh_.path(), fs::perms::all);
+    fs::copy_file(pagefold_binary(), command());
+    fs::copy_file(kGenuine, loader());
+  }
+
+  [[nodiscard]] fs::path command() const { return fs::path(fresh_.path()) / "pagefold"; }
+  [[nodiscard]] fs::path loader() const { return fs::path(fresh_.path()) / "ld-pagefold.so"; }
+  [[nodiscard]] fs::path report() const { return fs::path(fresh_.path()) / "report.json"; }
+
+  RunResult run_with_own(std::vector<std::string> argv) const {
+    std::vector<std::string> words = {command(), "run", "-q", "--loader", "pagefold", "--json", report(), "--"};
+    words.insert(words.end(), argv.begin(), argv.end());
+    Setting setting;
+    setting.directory = fresh_.path();
+    return run(words, Mode::Native, setting);
+  }
+
+  // {programs that Pagefold's loader loaded, that the system's did, that were handed over}
+  [[nodiscard]] std::vector<std::uint64_t> counts() const {
+    const auto json = nlohmann::json::parse(content_of(report()), nullptr, false);
+    if (!json.is_object()) return {};
+    const auto& loaders = json.at("loaders");
+    return {loaders.at("pagefold"), loaders.at("system"), loaders.at("handed_over")};
+  }
+
+  FreshDirectory fresh_;
+};
+
+using Counts = std::vector<std::uint64_t>;
+
+TEST_F(OwnLoader, LiesWhereTheGenuineOneWouldAndNothingOfThatIsLeft) {
+  const RunResult result = run_with_own({"/bin/cat", "/proc/self/maps"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.out.find(" r-xp "), std::string::npos);
+  EXPECT_NE(result.out.find("/ld-pagefold.so\n"), std::string::npos) << result.out;
+  EXPECT_EQ(result.out.find("ld-linux"), std::string::npos) << result.out;
+  EXPECT_EQ(counts(), (Counts{1, 0, 0}));
+}
+
+TEST_F(OwnLoader, LoadsWhatProgramsExecAndFork) {
+  const RunResult result = run_with_own({"/bin/bash", "-c", "for i in 1 2 3; do /bin/echo $i; done | sort -r; (true)"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, "3\n2\n1\n");
+  EXPECT_EQ(counts(), (Counts{5, 0, 0})) << "bash, echo three times, sort";
+}
+
+TEST_F(OwnLoader, IsFoundWhereTheGuestCannotSeeIt) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root for chroot";
+  const RunResult result = run_with_own(
+      {"/bin/bash", "-c",
+       "mkdir -p root/bin root/lib64 root/lib/x86_64-linux-gnu && cp /bin/echo root/bin && cp -L /lib64/ld-linux-x86-64.so.2 "
+       "root/lib64 && cp -L /lib/x86_64-linux-gnu/libc.so.6 root/lib/x86_64-linux-gnu && "
+       "exec /usr/sbin/chroot --userspec=+65534:+65534 root /bin/echo inside"});
+  EXPECT_EQ(result.out, "inside\n") << result.err;
+  EXPECT_EQ(counts(), (Counts{7, 0, 0})) << "bash, mkdir, cp three times, chroot, echo";
+}
+
+TEST_F(OwnLoader, LeavesAProgramWithMoreRightsToTheGenuineOne) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to make a set-uid program";
+  const fs::path program = fs::path(fresh_.path()) / "program";
+  fs::copy_file("/usr/bin/cat", program);
+  ASSERT_EQ(chown(program.c_str(), 65534, 65534), 0);
+  ASSERT_EQ(chmod(program.c_str(), 04755), 0);
+  const RunResult result = run_with_own({program, "/proc/self/maps"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.out.find("/ld-linux-x86-64.so.2\n"), std::string::npos) << result.out;
+  EXPECT_EQ(counts(), (Counts{0, 1, 0}));
+}
+
+TEST_F(OwnLoader, LeavesStaticProgramsAlone) {
+  const RunResult result = run_with_own({"/sbin/ldconfig", "--version"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(counts(), (Counts{0, 0, 0}));
+}
+
+TEST_F(OwnLoader, LeavesAProgramThatIsTheLoaderItselfAlone) {
+  const RunResult result = run_with_own({kGenuine, "/bin/echo", "by hand"});
+  EXPECT_EQ(result.out, "by hand\n") << result.err;
+  EXPECT_EQ(counts().at(0), 0U);
+}
+
+TEST_F(OwnLoader, ThatIsMissingOrBrokenIsAClearRefusal) {
+  fs::remove(loader());
+  RunResult result = run_with_own({"/bin/true"});
+  EXPECT_EQ(result.status, 125);
+  EXPECT_NE(result.err.find("ld-pagefold.so beside " + command().string()), std::string::npos) << result.err;
+  std::ofstream(loader()) << "not a loader";
+  result = run_with_own({"/bin/true"});
+  EXPECT_EQ(result.status, 125);
+  EXPECT_NE(result.err.find("ld-pagefold.so: file too short"), std::string::npos) << result.err;
+}
+
+TEST_F(OwnLoader, StaysOutWhileItsFileIsBeingWritten) {
+  std::ofstream writer(loader(), std::ios::app);
+  const RunResult result = run_with_own({"/bin/echo", "still works"});
+  EXPECT_EQ(result.out, "still works\n") << result.err;
+  EXPECT_EQ(counts(), (Counts{0, 1, 0}));
+}
+
+}  // namespace
+}  // namespace pagefold::guest_test
