@@ -33,9 +33,15 @@ void add_tour(CLI::App& app, Invocation& invocation) {
   auto chapters = std::make_shared<std::vector<std::string>>();
   auto list = std::make_shared<bool>(false);
   tour->add_option("CHAPTER", *chapters, "Chapters to run; all of them if none is given");
+  auto loader = std::make_shared<std::string>();
   tour->add_flag("--list", *list, "Name the chapters and exit");
+  tour->add_option("--loader", *loader, "Who loads the programs' libraries, as for `pagefold run`")
+      ->check(CLI::IsMember({"pagefold", "system"}))
+      ->type_name("LOADER");
   tour->footer("Examples:\n  pagefold tour\n  pagefold tour --list\n  pagefold tour zeros");
-  tour->callback([chapters, list, &invocation] { invocation.exit_code = tour_command(*chapters, *list); });
+  tour->callback([chapters, list, loader, &invocation] {
+    invocation.exit_code = tour_command(*chapters, *list, *loader);
+  });
 }
 
 // The verb is the first word that is no option; the options before it take no values.

@@ -29,8 +29,8 @@ tour::Colour colour_for_stdout() {
   return wanted ? tour::Colour::Yes : tour::Colour::No;
 }
 
-Result<tour::Tally> tell(const std::vector<const tour::Chapter*>& chosen) {
-  tour::Workshop workshop = PAGEFOLD_TRY(tour::Workshop::open(PAGEFOLD_TRY(tour::own_path())));
+Result<tour::Tally> tell(const std::vector<const tour::Chapter*>& chosen, const std::string& loader) {
+  tour::Workshop workshop = PAGEFOLD_TRY(tour::Workshop::open(PAGEFOLD_TRY(tour::own_path()), loader));
   const tour::Bench bench{
       [&](const tour::Guest& guest) { return workshop.run(guest); },
       [&](const std::string& name, std::string_view content) { return workshop.write(name, content); },
@@ -42,7 +42,7 @@ Result<tour::Tally> tell(const std::vector<const tour::Chapter*>& chosen) {
 
 }  // namespace
 
-int tour_command(const std::vector<std::string>& chapters, bool list) {
+int tour_command(const std::vector<std::string>& chapters, bool list, const std::string& loader) {
   if (list) {
     print(tour::list_of(tour::chapters()));
     return 0;
@@ -53,7 +53,7 @@ int tour_command(const std::vector<std::string>& chapters, bool list) {
                tour::list_of(tour::chapters()));
     return kUnknownChapter;
   }
-  const Result<tour::Tally> tally = tell(*chosen);
+  const Result<tour::Tally> tally = tell(*chosen, loader);
   if (!tally) {
     fmt::print(stderr, "pagefold tour: {}\n", tally.error().message());
     return kFailed;

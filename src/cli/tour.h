@@ -8,6 +8,7 @@ namespace pagefold::cli {
 
 // Runs the named chapters in order, all when none is named; with list, only names them. Returns the exit code: 1 when
 // any claim is found wrong.
-int tour_command(const std::vector<std::string>& chapters, bool list);
+// loader: as for `pagefold run --loader`; empty: its default.
+int tour_command(const std::vector<std::string>& chapters, bool list, const std::string& loader);
 
 }  // namespace pagefold::cli

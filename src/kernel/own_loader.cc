@@ -31,7 +31,8 @@ std::uint64_t auxiliary(pid_t pid, std::uint64_t type) {
 }
 
 vm::Prot protection(const elf::LoadSegment& segment) {
-  return static_cast<vm::Prot>(((segment.flags & PF_R) != 0 ? vm::kRead : 0) | ((segment.flags & PF_W) != 0 ? vm::kWrite : 0) |
+  return static_cast<vm::Prot>(((segment.flags & PF_R) != 0 ? vm::kRead : 0) |
+                               ((segment.flags & PF_W) != 0 ? vm::kWrite : 0) |
                                ((segment.flags & PF_X) != 0 ? vm::kExec : 0));
 }
 
@@ -91,7 +92,8 @@ Result<std::unique_ptr<OwnLoader>> OwnLoader::open(const std::string& path) {
 
 VirtRange OwnLoader::place_in(pid_t pid, const std::vector<HostMapping>& mappings) const {
   const auto first = std::ranges::find_if(mappings, [](const HostMapping& m) { return is_system_loader(m.name); });
-  if (first == mappings.end() || first->range.start != auxiliary(pid, AT_BASE) || auxiliary(pid, AT_SECURE) != 0) return {};
+  if (first == mappings.end() || first->range.start != auxiliary(pid, AT_BASE) || auxiliary(pid, AT_SECURE) != 0)
+    return {};
   VirtRange there = first->range;
   for (const HostMapping& m : mappings) {
     const bool its_bss = m.inode == 0 && m.name.empty() && m.range.start == there.end;

@@ -1,10 +1,11 @@
-// Pagefold's dynamic loader in the place of glibc's. The host has mapped the program and the interpreter that it names, and
-// nothing has run; when that interpreter is glibc's, its mappings are left out of the model, ld-pagefold.so's stand there
-// instead, at the same address (AT_BASE stays true), and the program is started at its entry. No file is opened in the guest:
-// what it sees is what the supervisor found at its own start, also in a chroot and for a guest that has dropped its rights.
+// Pagefold's dynamic loader in the place of glibc's. The host has mapped the program and the interpreter that it names,
+// and nothing has run; when that interpreter is glibc's, its mappings are left out of the model, ld-pagefold.so's stand
+// there instead, at the same address (AT_BASE stays true), and the program is started at its entry. No file is opened
+// in the guest: what it sees is what the supervisor found at its own start, also in a chroot and for a guest that has
+// dropped its rights.
 //
-// The genuine loader stays where anything is unusual: AT_SECURE, an interpreter of another name, no room at its address.
-// Beyond that ld-pagefold.so decides, and hands over by itself.
+// The genuine loader stays where anything is unusual: AT_SECURE, an interpreter of another name, no room at its
+// address. Beyond that ld-pagefold.so decides, and hands over by itself.
 #pragma once
 
 #include <sys/types.h>
@@ -28,8 +29,8 @@ class OwnLoader {
   // ELIBACC: it cannot be read. ELIBBAD: it is none that can be put in an interpreter's place.
   static Result<std::unique_ptr<OwnLoader>> open(const std::string& path);
 
-  // Where the interpreter lies that it may stand in for, in a process that stands at its first instruction; `mappings` are
-  // all of its mappings. Empty: there is none, or it must stay.
+  // Where the interpreter lies that it may stand in for, in a process that stands at its first instruction; `mappings`
+  // are all of its mappings. Empty: there is none, or it must stay.
   VirtRange place_in(pid_t pid, const std::vector<HostMapping>& mappings) const;
   // Puts the loader's mappings into the model at base. EAGAIN: its file is being written; nothing was changed.
   Result<void> map(Space& space, cache::FileCache& files, VirtAddr base) const;

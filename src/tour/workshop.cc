@@ -108,11 +108,15 @@ Result<std::string> own_path() {
   return path.string();
 }
 
-Workshop::Workshop(std::string pagefold, std::string programs, std::string directory)
-    : pagefold_(std::move(pagefold)), programs_(std::move(programs)), directory_(std::move(directory)) {}
+Workshop::Workshop(std::string pagefold, std::string loader, std::string programs, std::string directory)
+    : pagefold_(std::move(pagefold)),
+      loader_(std::move(loader)),
+      programs_(std::move(programs)),
+      directory_(std::move(directory)) {}
 
 Workshop::Workshop(Workshop&& other) noexcept
     : pagefold_(std::move(other.pagefold_)),
+      loader_(std::move(other.loader_)),
       programs_(std::move(other.programs_)),
       directory_(std::exchange(other.directory_, {})) {}
 
@@ -121,7 +125,7 @@ Workshop::~Workshop() {
   if (!directory_.empty()) fs::remove_all(directory_, ignored);
 }
 
-Result<Workshop> Workshop::open(const std::string& pagefold) {
+Result<Workshop> Workshop::open(const std::string& pagefold, const std::string& loader) {
   const fs::path beside = fs::path(pagefold).parent_path();
   std::string programs;
   for (const fs::path& candidate : {beside / "tour", beside.parent_path() / "libexec/pagefold/tour"})
@@ -130,15 +134,18 @@ Result<Workshop> Workshop::open(const std::string& pagefold) {
     return fail(ENOENT, "the tour's programs (tour/ beside " + pagefold + ", or libexec/pagefold/tour)");
   for (const char* parent : {"/var/tmp", "/tmp"}) {
     std::string directory = std::string(parent) + "/pagefold-tour-XXXXXX";
-    if (::mkdtemp(directory.data()) != nullptr) return Workshop(pagefold, programs, directory);
+    if (::mkdtemp(directory.data()) != nullptr) return Workshop(pagefold, loader, programs, directory);
   }
   return fail_errno("mkdtemp /tmp/pagefold-tour-XXXXXX");
 }
 
 std::vector<std::string> Workshop::command_for(const Guest& guest) const {
   std::vector<std::string> command;
-  if (guest.where == Where::Pagefold)
-    command = {pagefold_, "run", "-q", "--json", path(".report"), "--fault-around=1", "--"};
+  if (guest.where == Where::Pagefold) {
+    command = {pagefold_, "run", "-q", "--json", path(".report"), "--fault-around=1"};
+    if (!loader_.empty()) command.push_back("--loader=" + loader_);
+    command.emplace_back("--");
+  }
   if (!guest.environment.empty()) command.emplace_back("env");
   command.insert(command.end(), guest.environment.begin(), guest.environment.end());
   for (const std::string& word : guest.argv)

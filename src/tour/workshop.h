@@ -14,7 +14,8 @@ class Workshop {
  public:
   // Makes the directory (under /var/tmp, which is no tmpfs: files there can be owned by Pagefold; else under /tmp).
   // pagefold: the command's own path; the programs lie in tour/ beside it or in ../libexec/pagefold/tour.
-  static Result<Workshop> open(const std::string& pagefold);
+  // loader: whose dynamic loader the guests get, as `pagefold run --loader` takes it; empty: what that takes by itself.
+  static Result<Workshop> open(const std::string& pagefold, const std::string& loader = {});
   Workshop(Workshop&& other) noexcept;
   Workshop& operator=(Workshop&&) = delete;
   ~Workshop();
@@ -25,11 +26,11 @@ class Workshop {
   Result<std::string> read(const std::string& name) const;
 
  private:
-  Workshop(std::string pagefold, std::string programs, std::string directory);
+  Workshop(std::string pagefold, std::string loader, std::string programs, std::string directory);
   std::vector<std::string> command_for(const Guest& guest) const;
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
 
-  std::string pagefold_, programs_, directory_;
+  std::string pagefold_, loader_, programs_, directory_;
 };
 
 // The running command's path, /proc/self/exe.

@@ -1,12 +1,14 @@
-// `pagefold run --loader pagefold`: who loads which program. The mechanism is tried with a copy of the command that has the
-// genuine loader beside it under the name ld-pagefold.so, so that it does not depend on what the loader itself can do; then
-// guest programs run under the real one.
+// `pagefold run --loader pagefold`: who loads which program. The mechanism is tried with a copy of the command that has
+// the genuine loader beside it under the name ld-pagefold.so, so that it does not depend on what the loader itself can
+// do; then guest programs run under the real one.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -78,11 +80,12 @@ TEST_F(OwnLoader, LoadsWhatProgramsExecAndFork) {
 
 TEST_F(OwnLoader, IsFoundWhereTheGuestCannotSeeIt) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root for chroot";
-  const RunResult result = run_with_own(
-      {"/bin/bash", "-c",
-       "mkdir -p root/bin root/lib64 root/lib/x86_64-linux-gnu && cp /bin/echo root/bin && cp -L /lib64/ld-linux-x86-64.so.2 "
-       "root/lib64 && cp -L /lib/x86_64-linux-gnu/libc.so.6 root/lib/x86_64-linux-gnu && "
-       "exec /usr/sbin/chroot --userspec=+65534:+65534 root /bin/echo inside"});
+  const RunResult result =
+      run_with_own({"/bin/bash", "-c",
+                    "mkdir -p root/bin root/lib64 root/lib/x86_64-linux-gnu && cp /bin/echo root/bin && cp -L "
+                    "/lib64/ld-linux-x86-64.so.2 "
+                    "root/lib64 && cp -L /lib/x86_64-linux-gnu/libc.so.6 root/lib/x86_64-linux-gnu && "
+                    "exec /usr/sbin/chroot --userspec=+65534:+65534 root /bin/echo inside"});
   EXPECT_EQ(result.out, "inside\n") << result.err;
   EXPECT_EQ(counts(), (Counts{7, 0, 0})) << "bash, mkdir, cp three times, chroot, echo";
 }
@@ -128,6 +131,32 @@ TEST_F(OwnLoader, StaysOutWhileItsFileIsBeingWritten) {
   EXPECT_EQ(result.out, "still works\n") << result.err;
   EXPECT_EQ(counts(), (Counts{0, 1, 0}));
 }
+
+// What a loader has most to do with: exec in all its forms, threads and their storage, signals, forks, what /proc
+// tells.
+constexpr std::array kPrograms = {"argv0_and_environment",      "dropped_user_execs_its_own_file",
+                                  "exec_by_descriptor",         "exec_from_a_thread",
+                                  "exec_scripts_nested",        "exec_self_with_large_argv",
+                                  "fork_in_a_threaded_program", "fork_nested_twelve_deep",
+                                  "handlers_without_restart",   "posix_spawn_with_file_actions",
+                                  "proc_of_another_process",    "proc_self_tells_the_truth",
+                                  "robust_and_shared_mutexes",  "signals_during_memory_calls",
+                                  "thread_local_storage",       "threads_malloc_storm",
+                                  "threads_thousand_rounds",    "vfork_and_exec"};
+
+class UnderOwnLoader : public testing::TestWithParam<const char*> {};
+
+TEST_P(UnderOwnLoader, NativeVsPagefold) {
+  if (!fs::exists(fs::path(pagefold_binary()).parent_path() / "ld-pagefold.so")) GTEST_SKIP() << "no ld-pagefold.so";
+  Setting setting;
+  setting.timeout = std::chrono::seconds(60);
+  setting.pagefold_flags = {"run", "-q", "--loader", "pagefold", "--"};
+  const std::vector<std::string> argv = {guest_directory() + "/" + GetParam()};
+  EXPECT_EQ(difference(run(argv, Mode::Native, setting), run(argv, Mode::Pagefold, setting)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Guest, UnderOwnLoader, testing::ValuesIn(kPrograms),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace pagefold::guest_test
