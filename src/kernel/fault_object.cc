@@ -64,23 +64,25 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
 }
 
 void FaultService::map_history(cache::FileObject& file) {
-  constexpr PageIndex kMost = 1024;
   for (const auto& [start, v] : space_.map.all()) {
     if (v.object.get() != &file) continue;
-    if (v.layered) {
-      copy_history(v, file);
-      continue;
-    }
     const pmap::HostPiece want = wanted(v);
+    // Where the host lags behind the model, the page tables there belong to something else.
     space_.host.visit(v.range, [&](const pmap::HostPiece& have) {
       if (!have.same_source(want)) return;
-      const PageIndex first = page_of(v.object_offset(have.range.start));
-      for (const auto& [from, to] : file.usually_mapped(first, first + have.range.pages(), kMost)) {
-        const VirtAddr at = have.range.start + bytes_of(from - first);
-        const auto done = space_.uffd.map_present({at, at + bytes_of(to - from)}, pmap::Uffd::Wake::No);
-        if (done) space_.mapped_pages[&file].set_range(from, from + page_of(done->reached));
-      }
+      const vm::Vma part = vm::clip(v, have.range);
+      part.layered ? copy_history(part, file) : map_history_of(part, file);
     });
+  }
+}
+
+void FaultService::map_history_of(const vm::Vma& v, cache::FileObject& file) {
+  constexpr PageIndex kMost = 1024;
+  const PageIndex first = page_of(v.offset);
+  for (const auto& [from, to] : file.usually_mapped(first, first + v.range.pages(), kMost)) {
+    const VirtAddr at = v.range.start + bytes_of(from - first);
+    const auto done = space_.uffd.map_present({at, at + bytes_of(to - from)}, pmap::Uffd::Wake::No);
+    if (done) space_.mapped_pages[&file].set_range(from, from + page_of(done->reached));
   }
 }
 

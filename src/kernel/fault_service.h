@@ -49,6 +49,7 @@ class FaultService {
   vm::Vma* grow_stack();
   // What earlier guests needed of this file, mapped at this guest's first touch of it.
   void map_history(cache::FileObject& file);
+  void map_history_of(const vm::Vma& v, cache::FileObject& file);
   void copy_history(const vm::Vma& v, cache::FileObject& file);
 
   // What to install: around the fault, as far as the mapping and the window reach.

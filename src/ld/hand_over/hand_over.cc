@@ -6,6 +6,7 @@
 #include <asm/unistd.h>
 #include <elf.h>
 
+#include "ld/base/sys.h"
 #include "ld/hand_over/initial_stack.h"
 
 namespace pagefold::ld::hand_over {
@@ -24,23 +25,7 @@ constexpr char kCandidates[][48] = {
     "/usr/lib64/ld-linux-x86-64.so.2",
 };
 
-int64_t call(uint64_t number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0, uint64_t e = 0,
-             uint64_t f = 0) {
-  int64_t result;
-  register uint64_t r10 asm("r10") = d;
-  register uint64_t r8 asm("r8") = e;
-  register uint64_t r9 asm("r9") = f;
-  asm volatile("syscall"
-               : "=a"(result)
-               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-               : "rcx", "r11", "memory");
-  return result;
-}
-bool failed(int64_t result) { return result < 0 && result >= -4095; }
-template <class T>
-uint64_t word(T* pointer) {
-  return reinterpret_cast<uint64_t>(pointer);
-}
+using sys::call, sys::failed, sys::word;
 
 void say(const char* text) { call(__NR_write, 2, word(text), __builtin_strlen(text)); }
 
