@@ -252,6 +252,7 @@ TEST(Supervision, AKilledGuestFreesItsFrames) {
   const Background background(
       {"/bin/sh", "-c", "dd if=/dev/zero of=/dev/null bs=64M 2>/dev/null & echo $! >pid.new; mv pid.new pid; sleep 40"},
       fresh.path());
+  ASSERT_TRUE(within(milliseconds(20'000), [&] { return std::filesystem::exists(fresh.path() + "/pid"); }));
   ASSERT_TRUE(within(milliseconds(20'000), [&] { return private_frames(background.pid()) > kLarge; }));
   const std::vector<pid_t> pids = pids_in(fresh.path() + "/pid");
   ASSERT_EQ(pids.size(), 1U);
