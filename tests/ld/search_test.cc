@@ -249,37 +249,6 @@ const char* OPENER(void) {
   EXPECT_EQ(agreed(scene).out, "one\ntwo\n");
 }
 
-TEST(LoaderSearch, ListAndTraceSayWhatWouldBeLoaded) {
-  Scene scene;
-  scene.library("b", "int b;").library("a", "int a;", {.needs = {"b"}});
-  scene.program("int main(void) { say(\"must not run\\n\"); }", {.needs = {"a"}});
-  // Addresses are random: the wrapper takes them away.
-  const auto without_addresses = [](const std::string& set) {
-    return std::vector<std::string>{"/bin/sh", "-c",
-                                    "(" + set + " \"$@\" 2>&1; echo $?) | sed 's/0x[0-9a-f]*/ADDRESS/'", "sh"};
-  };
-  const Start traced = {.wrapper = without_addresses("export LD_TRACE_LOADED_OBJECTS=1;")};
-  const Start listed = {.loader_options = {"--list"}, .wrapper = without_addresses(""), .ways = {Way::Command}};
-  EXPECT_THAT(agreed(scene, traced).out, HasSubstr("\ta.so => SCENE/a.so (ADDRESS)\n\tlibc.so.6 => "));
-  EXPECT_THAT(agreed(scene, listed).out, HasSubstr("\ta.so => SCENE/a.so (ADDRESS)\n\tlibc.so.6 => "));
-  scene.make({"rm", "b.so"});
-  EXPECT_THAT(agreed(scene, traced).out, HasSubstr("\tb.so => not found\n"));
-  EXPECT_THAT(agreed(scene, listed).out, HasSubstr("b.so: cannot open shared object file"));
-}
-
-TEST(LoaderSearch, WarningsOfATraceNameUndefinedSymbols) {
-  Scene scene;
-  scene.library("a", "extern int nothing; void nowhere(void); int a(void) { nowhere(); return nothing; }");
-  scene.program("int a(void); int main(void) { return a(); }", {.needs = {"a"}});
-  const std::vector<std::string> traced = {
-      "/bin/sh", "-c",
-      "(export LD_TRACE_LOADED_OBJECTS=1 LD_WARN=yes LD_BIND_NOW=yes; \"$@\" 2>&1) | sed 's/0x[0-9a-f]*/ADDRESS/'",
-      "sh"};
-  const RunResult result = agreed(scene, {.wrapper = traced});
-  EXPECT_THAT(result.out, HasSubstr("undefined symbol: nothing\t(SCENE/a.so)\n"));
-  EXPECT_THAT(result.out, HasSubstr("undefined symbol: nowhere\t(SCENE/a.so)\n"));
-}
-
 TEST(LoaderSearch, OptionsOfTheCommand) {
   Scene scene;
   in_folders(scene, "a", {"one", "two"});

@@ -1,5 +1,4 @@
-// Which definition a name gets: interposition, weak, protected, hidden, symbolic, unique, copies, ifuncs, undefined
-// ones.
+// Which definition a name gets: interposition, weak, protected, hidden, symbolic, unique, copies, undefined ones.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -137,60 +136,6 @@ TEST(LoaderSymbols, FunctionPointersCompareEqualAcrossObjects) {
   EXPECT_EQ(agreed(scene).out, "1 1\n");
   scene.program(program, {.needs = {"a", "b"}, .flags = {"-pie", "-fPIE"}});
   EXPECT_EQ(agreed(scene).out, "1 1\n");
-}
-
-constexpr const char* kIfunc = R"(
-static int five(void) { return 5; }
-static int choose_ran;
-static void* choose(void) { choose_ran = 1; return five; }
-int f(void) __attribute__((ifunc("choose")));
-int a_calls(void) { return f(); }
-static int (*table[])(void) = {f};
-int a_table(void) { return table[0](); }
-int ran(void) { return choose_ran; }
-)";
-
-TEST(LoaderSymbols, IfuncGivesWhatItsResolverChose) {
-  Scene scene;
-  scene.library("a", kIfunc);
-  scene.program(
-      "int f(void); int a_calls(void); int a_table(void); int ran(void);\nint (*pointer)(void) = f;\n"
-      "int main(void) { say(\"%d %d %d %d %d\\n\", f(), a_calls(), a_table(), pointer(), ran()); }",
-      {.needs = {"a"}});
-  EXPECT_EQ(agreed(scene).out, "5 5 5 5 1\n");
-  EXPECT_EQ(agreed(scene, {.environment = {"LD_BIND_NOW=1"}}).out, "5 5 5 5 1\n");
-}
-
-TEST(LoaderSymbols, IfuncOfTheProgramItself) {
-  Scene scene;
-  for (const char* kind : {"-pie", "-no-pie"}) {
-    scene.program(std::string(kIfunc) + "int main(void) { say(\"%d %d %d\\n\", f(), a_table(), ran()); }",
-                  {.flags = {kind}});
-    EXPECT_EQ(agreed(scene).out, "5 5 1\n");
-  }
-}
-
-TEST(LoaderSymbols, IfuncByDlsym) {
-  Scene scene;
-  scene.library("a", kIfunc);
-  scene.program(
-      "#include <dlfcn.h>\nint main(void) { int (*f)(void) = dlsym(dlopen(\"a.so\", RTLD_NOW), \"f\"); say(\"%d\\n\", "
-      "f()); }");
-  EXPECT_EQ(agreed(scene).out, "5\n");
-}
-
-// Resolvers run when their object's other relocations are done, and may use them.
-TEST(LoaderSymbols, IfuncResolverMayUseTheDataOfItsLibrary) {
-  Scene scene;
-  scene.library("a", R"(
-static int six(void) { return 6; }
-static int (*choices[2])(void) = {six, six};
-static void* choose(void) { return choices[1]; }
-static int f(void) __attribute__((ifunc("choose")));
-int a_calls(void) { return f(); }
-)");
-  scene.program("int a_calls(void); int main(void) { say(\"%d\\n\", a_calls()); }", {.needs = {"a"}});
-  EXPECT_EQ(agreed(scene).out, "6\n");
 }
 
 TEST(LoaderSymbols, ProcessorFeaturesAsResolversSeeThem) {

@@ -60,7 +60,8 @@ struct Target {
 
 class Relocator {
  public:
-  Relocator(Module& module, bool lazy) : module_(module), lazy_(lazy), writable_(module, module.view.text_relocations ? 0 : PF_W) {}
+  Relocator(Module& module, bool lazy, Resolvers resolvers)
+      : module_(module), lazy_(lazy), resolvers_(resolvers), writable_(module, module.view.text_relocations ? 0 : PF_W) {}
 
   Status run() {
     trust_relative_count();
@@ -131,11 +132,13 @@ class Relocator {
     if (place == nullptr) return bad_place(rela.r_offset);
     const auto addend = static_cast<uint64_t>(rela.r_addend);
     if (type == R_X86_64_RELATIVE) return store(place, module_.bias + addend);
-    if (type == R_X86_64_IRELATIVE) return store(place, call_resolver(module_.bias + addend));
+    if (type == R_X86_64_IRELATIVE) return store(place, chosen(module_.bias + addend));
     Target target;
     LD_TRY(resolve(static_cast<uint32_t>(rela.r_info >> 32), class_of(type), target));
     return bind(type, place, addend, target, rela);
   }
+
+  uint64_t chosen(uint64_t resolver) const { return resolvers_ == Resolvers::kCalled ? call_resolver(resolver) : resolver; }
 
   static Status store(char* place, uint64_t value) {
     __builtin_memcpy(place, &value, 8);
@@ -179,21 +182,27 @@ class Relocator {
     if (found.module == nullptr) return nullptr;
     value = found.symbol == nullptr ? 0 : found.address();
     if (found.symbol == nullptr || type_of(*found.symbol) != STT_GNU_IFUNC || found.symbol->st_shndx == SHN_UNDEF) return nullptr;
-    if (found.module != &module_ && !found.module->relocated) return early_ifunc(target);
+    if (resolvers_ == Resolvers::kLeft) return nullptr;
+    if (found.module != &module_ && !found.module->relocated) warn_of_early_resolver(target);
     value = call_resolver(value);
     return nullptr;
   }
 
-  // A resolver whose object is not relocated cannot run yet: the objects were linked in the wrong order.
-  Status early_ifunc(const Target& target) {
-    const char* name = module_.view.string(target.reference->st_name);
-    const char* text = target.found.module->type == Type::kExecutable
-                           ? "IFUNC symbol in the executable creates unsatisfiable circular dependency: "
-                           : "IFUNC symbol of a library that is not relocated yet: ";
-    char* whole = concatenate(text, name == nullptr ? "" : name);
-    const Status status = fail(display_name(module_), whole);
-    release_string(whole);
-    return status;
+  // The objects were linked in the wrong order: the resolver is called before its own object is relocated. In a library that may
+  // go well, and glibc tries; the program itself comes last, so that waiting for it would have no end.
+  void warn_of_early_resolver(const Target& target) const {
+    const char* symbol = module_.view.string(target.reference->st_name);
+    const char* name = symbol == nullptr ? "" : symbol;
+    Out out(kStandardError);
+    if (target.found.module->type != Type::kExecutable) {
+      out << program_name() << ": Relink `" << module_.name() << "' with `" << target.found.module->name() << "' for IFUNC symbol `"
+          << name << "'\n";
+      return;
+    }
+    out << program_name() << ": IFUNC symbol '" << name << "' referenced in '" << module_.name()
+        << "' is defined in the executable and creates an unsatisfiable circular dependency.\n";
+    out.flush();
+    sys::exit_group(127);
   }
 
   Status bind(uint32_t type, char* place, uint64_t addend, const Target& target, const Rela& rela) {
@@ -297,6 +306,7 @@ class Relocator {
 
   Module& module_;
   bool lazy_;
+  Resolvers resolvers_;
   Writable writable_;
   bool late_ = false;
   uint32_t last_index_ = 0, last_class_ = 0;
@@ -321,13 +331,13 @@ Status protect_text(const Module& module, bool writable) {
 
 }  // namespace
 
-Status relocate(Module& module, bool lazy) {
+Status relocate(Module& module, bool lazy, Resolvers resolvers) {
   if (module.relocated) return nullptr;
   const bool is_lazy = lazy && !module.view.bind_now && can_bind_lazily(module);
   if (debug::on(debug::kReloc))
     debug::Line() << '\n', debug::Line() << "relocation processing: " << display_name(module) << (is_lazy ? " (lazy)" : "") << '\n';
   if (module.view.text_relocations) LD_TRY(protect_text(module, true));
-  LD_TRY(Relocator(module, is_lazy).run());
+  LD_TRY(Relocator(module, is_lazy, resolvers).run());
   if (module.view.text_relocations) LD_TRY(protect_text(module, false));
   module.relocated = true;
   set_bits(module.map(), world.layout->link_map.l_relocated, 1, 1);

@@ -9,8 +9,11 @@
 
 namespace pagefold::ld {
 
+// Whether IFUNC resolvers, which are foreign code, are called. A trace leaves their addresses in place of what they would choose.
+enum class Resolvers { kCalled, kLeft };
+
 // Does nothing if it is done already. `lazy`: calls through the PLT are bound when first made, unless the object forbids it.
-Status relocate(Module& module, bool lazy);
+Status relocate(Module& module, bool lazy, Resolvers resolvers = Resolvers::kCalled);
 
 // One PLT slot, for the lazy path: the bound address. `found` as the lookup left it.
 uint64_t symbol_value(const Symbol* symbol, const Module* module);

@@ -14,6 +14,7 @@
 //   initialise       everything                                       constructors have run
 #include "ld/start/start.h"
 
+#include "elf/hash.h"
 #include "ld/abi/glibc/exports/private.h"
 #include "ld/abi/glibc/rtld_global.h"
 #include "ld/abi/glibc/thread_block.h"
@@ -254,6 +255,18 @@ void bind() {
   }
 }
 
+// An ordinary search, in the vDSO alone, that LD_DEBUG shows; a kernel may lack any of them.
+uint64_t vdso_function(const char* name) {
+  const char* version_name = "LINUX_2.6";
+  const Version version{version_name, elf::sysv_hash(version_name), 1, nullptr};
+  Symbol reference{};
+  reference.st_info = ELF64_ST_INFO(STB_WEAK, STT_NOTYPE);
+  const Wanted wanted{name, elf::gnu_hash(name), &version, nullptr, &reference, 0, 0};
+  Found found;
+  must(look_up(wanted, world.vdso, world.vdso->scope, nullptr, found));
+  return found.is_defined() ? found.address() : 0;
+}
+
 void publish_vdso() {
   if (world.vdso == nullptr) return;
   const auto& layout = world.layout->rtld_global_ro;
@@ -268,7 +281,7 @@ void publish_vdso() {
   forget(check_versions(*world.vdso, false, false, problems));
   for (const Row& row : rows) {
     if (!glibc::present(row.offset)) continue;
-    at<uint64_t>(published::rtld_global_ro(), row.offset) = look_up_in(*world.vdso, row.name, "LINUX_2.6").address();
+    at<uint64_t>(published::rtld_global_ro(), row.offset) = vdso_function(row.name);
   }
   at<LinkMap*>(published::rtld_global_ro(), layout.dl_sysinfo_map) = world.vdso->map();
 }
@@ -289,6 +302,7 @@ Entry start(uint64_t* stack, uint64_t base) {
   own_base = base;
   read(stack);
   if (process.debug != nullptr) debug::start();
+  if (debug::on(debug::kUnused)) process.bind_now = true;  // calls count as use
   if (debug::on(debug::kStatistics)) debug::statistics.started = debug::clock();
   find_program();
   if (process.mode == Mode::kVerify) sys::exit_group(!world.main->view.entries.data ? 1 : interpreter_of_program() != nullptr ? 0 : 2);
@@ -299,14 +313,14 @@ Entry start(uint64_t* stack, uint64_t base) {
   leave_audited();
   choose_libc();
   publish();
+  publish_vdso();
   load();
   close_cache();
   if (process.mode == Mode::kTrace || process.mode == Mode::kList) {
-    if (process.warn) make_thread();
+    if (process.warn || debug::on(debug::kUnused)) make_thread();
     list_and_exit();
   }
   make_thread();
-  publish_vdso();
   if (debug::on(debug::kScopes))
     for (Module* module = world.first; module != nullptr; module = module->next()) debug::print_scope(*module, 0);
   bind();
