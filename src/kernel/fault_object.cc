@@ -48,9 +48,16 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
     last = file.resident_until(page, last);
     while (first < page && file.resident_until(first, page) < page) first = file.resident_until(first, page) + 1;
   }
-  if (may_speculate()) {
-    if (!space_.mapped_pages.contains(&file)) map_history(file);
-    file.note_mapped(first, last);
+  vm::PageSet& mapped = space_.mapped_pages[&file];
+  if (!mapped.test(page)) {  // otherwise the file is mapped twice, and what is mapped says nothing of this place
+    if (may_speculate() && mapped.empty()) map_history(file);
+    if (may_speculate()) file.note_mapped(first, last);
+    // What is there already is not tried again.
+    if (mapped.test(page)) first = page, last = page + 1;
+    last = mapped.next(page + 1, last);
+    PageIndex from = page;
+    while (from > first && !mapped.test(from - 1)) --from;
+    first = from;
   }
   const VirtAddr start = fault_.address - bytes_of(page - first);
   r = {start, start + bytes_of(last - first)};
@@ -58,7 +65,7 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   if (!done) return give_up(done.error());
   r = finish(r, *done);
   installed(v, r);
-  space_.mapped_pages[&file].set_range(first, first + r.pages());
+  mapped.set_range(first, first + r.pages());
   record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, r.size());
   return Outcome::Done;
 }
