@@ -2,7 +2,8 @@
 # sweep.sh [NAME...]: `--version` of every ELF program in /usr/bin (or of these), twice natively and once in another way: the same
 # output and exit code. Programs whose two native runs differ, or that run into the time limit natively, are set aside.
 # The other way is SWEEP_WAY: `pagefold` (run under it; PAGEFOLD=path chooses the command) or `loader` (natively, with our
-# dynamic loader in the genuine one's place; LOADER=path chooses it; no genuine one is in reach then, so nothing is handed over).
+# dynamic loader in the genuine one's place; LOADER=path chooses it; no genuine one is in reach then, so nothing is handed over -
+# except to programs with privileges, which are always the genuine loader's).
 #
 # Every run is isolated: mount, pid, net, ipc and uts namespaces of its own, over a throw-away overlay of the root file system,
 # without a terminal, with a small fixed environment. Programs that might reach beyond that are not run at all (denied).
@@ -43,6 +44,9 @@ is_denied() {
 
 is_elf() { [[ $(head -c 4 "$1" | od -An -tx1 | tr -d ' \n') == 7f454c46 ]]; }
 
+# Set-id bits or file capabilities: its start is AT_SECURE.
+is_privileged() { [[ -u $1 || -g $1 ]] || [[ -n $(getcap "$1" 2>/dev/null) ]]; }
+
 # --- inside the namespaces: run one program on a root file system of its own -------------------------------------------------
 # isolated PROGRAM native|pagefold|loader, standard output and error going to where the caller sent them; says on descriptor 9 that the
 # root file system stands, so that a failure to build it is not taken for what the program did.
@@ -77,7 +81,15 @@ isolated() {
   done
   case $way in
     pagefold) touch "$root/dev/pagefold"; mount --bind "$tested" "$root/dev/pagefold" ;;
-    loader) mount --bind "$tested" "$root$genuine_loader" ;;
+    loader)
+      if is_privileged "$program"; then
+        rm "$root/usr/lib64/$(basename "$genuine_loader")"
+        touch "$root/usr/lib64/$(basename "$genuine_loader")"
+        mount --bind "$tested" "$root/usr/lib64/$(basename "$genuine_loader")"
+      else
+        mount --bind "$tested" "$root$genuine_loader"
+      fi
+      ;;
   esac
   for node in tmp run var/tmp; do mount -t tmpfs -o mode=1777 tmpfs "$root/$node"; done
 
@@ -142,9 +154,12 @@ else
 fi
 programs=()
 not_run=0
+privileged=0
 for file in "${candidates[@]}"; do
   is_elf "$file" || continue
-  if is_denied "$(basename "$file")"; then not_run=$((not_run + 1)); else programs+=("$file"); fi
+  if is_denied "$(basename "$file")"; then not_run=$((not_run + 1)); continue; fi
+  programs+=("$file")
+  if is_privileged "$file"; then privileged=$((privileged + 1)); fi
 done
 
 SECONDS=0
@@ -169,6 +184,7 @@ done < <(grep '^differs ' "$results/verdicts" | sort)
 
 echo "sweep: ${#programs[@]} programs in $SECONDS s: $same same, $differing differ, $(count varies) vary natively," \
   "$(count endless) do not end, $not_run denied"
+[[ $SWEEP_WAY != loader ]] || echo "sweep: $privileged of them have privileges and were left to the genuine loader"
 if grep -m 1 '^broken ' "$results/verdicts"; then
   echo "sweep: the namespaces could not be made" >&2
   exit 1

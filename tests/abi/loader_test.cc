@@ -119,6 +119,36 @@ TEST_F(Loader, UnknownLibcDeepInTheSearchIsTheGenuineLoaders) {
   EXPECT_TRUE(abi_test::same(ours.output, genuine.output));
 }
 
+// Only a library's own search finds that libc, when much is mapped already: the genuine loader gets the start as the kernel made it.
+TEST_F(Loader, UnknownLibcFoundWhileLoadingIsTheGenuineLoaders) {
+  const std::string place = unknown_libc();
+  compiled("libreport.so", PAGEFOLD_SOURCE_DIR "/tests/abi/programs/stack_report.c",
+           "-shared -fPIC -DREPORT -Wl,--enable-new-dtags,-rpath," + place);
+  const std::string program = compiled(
+      "program", PAGEFOLD_SOURCE_DIR "/tests/abi/programs/stack_report.c",
+      "-fPIE -pie -nostartfiles -nodefaultlibs -L" + folder.string() + " -l:libreport.so -Wl,--enable-new-dtags,-rpath," +
+          folder.string() + ",--allow-shlib-undefined,--dynamic-linker=" + kLoader);
+  const std::string words = " one 'two words' ''";
+  const std::string environment = asked + "A=1 LD_BIND_NOW=1 ";
+  const Outcome genuine = run(environment + kGenuine + " --argv0 named " + program + words);
+  ASSERT_EQ(genuine.code, 42) << genuine.output;
+  const auto without_the_reason = [](Outcome outcome) {
+    if (const size_t start = outcome.output.find("ld-pagefold:"); start != std::string::npos)
+      outcome.output.erase(start, outcome.output.find('\n', start) + 1 - start);
+    return outcome.output;
+  };
+  const Outcome command = run(environment + kLoader + " --argv0 named " + program + words);
+  expect_handed_over(command, "another than the search found first");
+  EXPECT_TRUE(abi_test::same(without_the_reason(command), genuine.output));
+
+  const Outcome interpreter = run(environment + program + words);
+  expect_handed_over(interpreter, "another than the search found first");
+  compiled("program", PAGEFOLD_SOURCE_DIR "/tests/abi/programs/stack_report.c",
+           "-fPIE -pie -nostartfiles -nodefaultlibs -L" + folder.string() + " -l:libreport.so -Wl,--enable-new-dtags,-rpath," +
+               folder.string() + ",--allow-shlib-undefined,--dynamic-linker=" + kGenuine);
+  EXPECT_TRUE(abi_test::same(without_the_reason(interpreter), run(environment + program + words).output));
+}
+
 TEST_F(Loader, AuditIsTheGenuineLoaders) {
   expect_handed_over(run(asked + "LD_AUDIT=/nowhere.so " + with_our_interpreter()), "LD_AUDIT");
   expect_handed_over(run(asked + with_our_interpreter("-Wl,--audit=/nowhere.so")), "DT_AUDIT");

@@ -1,5 +1,6 @@
 // In which order constructors and destructors run: dependencies first, in the order of DT_NEEDED, cycles broken where
 // glibc breaks them. The expected line in each test is what the genuine loader does; both loaders must do it.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -162,6 +163,47 @@ ON_UNLOAD unload(void) { say("-b\n"); }
   scene.library("d", "ON_LOAD load(void) { say(\"+d\\n\"); }\nON_UNLOAD unload(void) { say(\"-d\\n\"); }",
                 {.needs = {"b"}});
   EXPECT_EQ(told_order(agreed(scene)), "+b +c b has c main +d -d end -b -c");
+}
+
+// The constructors are under way already: opening once more what they belong to neither calls nor reorders any.
+TEST(LoaderOrder, OpenInAConstructorOfWhatIsBeingInitialisedCallsNobody) {
+  const std::string self = "ON_LOAD load(void) { say(\"+NAME\\n\"); }\nON_UNLOAD unload(void) { say(\"-NAME\\n\"); }";
+  const auto named = [&](const std::string& name) {
+    std::string text = self;
+    for (size_t at = 0; (at = text.find("NAME", at)) != std::string::npos;) text.replace(at, 4, name);
+    return text;
+  };
+  const auto opening = [&](const std::string& name, const std::string& file) {
+    return "#include <dlfcn.h>\nON_LOAD load(void) { say(\"+" + name + "\\n\"); if (!dlopen(" + file +
+           ", RTLD_NOW)) say(\"%s\\n\", dlerror()); say(\"" + name + " opened\\n\"); }";
+  };
+  for (const std::string file : {"0", "\"a.so\"", "\"c.so\""}) {
+    SCOPED_TRACE(file);
+    Scene scene;
+    scene.library("c", named("c")).library("d", opening("d", file));
+    scene.library("b", named("b"), {.needs = {"c", "d"}}).library("a", named("a"), {.needs = {"b", "d"}});
+    scene.program("int main(void) { say(\"main\\n\"); }", {.needs = {"a"}});
+    agreed(scene);
+    scene.program("#include <dlfcn.h>\nint main(void) { void* a = dlopen(\"a.so\", RTLD_NOW); say(\"main\\n\"); dlclose(a); }");
+    agreed(scene);
+  }
+}
+
+TEST(LoaderOrder, ClosingTheProgramsHandleTooOftenIsAnError) {
+  Scene scene;
+  scene.program(R"(
+#include <dlfcn.h>
+int main(void) {
+  void* self = dlopen(0, RTLD_NOW);
+  for (int i = 0; i < 4; ++i) {
+    int result = dlclose(self);
+    say("%d %s\n", result, result ? dlerror() : "");
+  }
+}
+)");
+  agreed(scene);
+  EXPECT_THAT(agreed(scene, {.wrapper = {"/bin/sh", "-c", "LD_DEBUG=files \"$@\" 2>&1 | grep -o 'opening file.*'", "sh"}}).out,
+              testing::HasSubstr("direct_opencount=2"));
 }
 
 TEST(LoaderOrder, ExitInAConstructorRunsNoDestructors) {

@@ -39,6 +39,9 @@ class Opening {
     return status;
   }
 
+  // Loaded, or opened for the first time, by this call.
+  bool is_new() const { return is_new_; }
+
  private:
   static uint64_t newest_serial() {
     uint64_t newest = 0;
@@ -70,12 +73,13 @@ class Opening {
     tell_debugger(ListState::kConsistent);
     LD_TRY(bind(module));
     commit(module);
+    is_new_ = true;
     return nullptr;
   }
 
   Status open_again(Module& module) {
     if (debug::on(debug::kFiles))
-      debug::Line().operator<<("opening file=").operator<<(debug::file_of(module)).operator<<(" [0]; direct_opencount=").number(module.open_count)
+      debug::Line().operator<<("opening file=").operator<<(module.name()).operator<<(" [0]; direct_opencount=").number(module.open_count)
           << "\n\n";
     if ((mode_ & kGlobal) != 0 && !module.global) add_to_global_scope(module);
     if ((mode_ & kNoDelete) != 0) module.nodelete = true;
@@ -123,7 +127,7 @@ class Opening {
     update_object_index();
     if ((mode_ & kGlobal) != 0) add_to_global_scope(module);
     if (debug::on(debug::kFiles))
-      debug::Line().operator<<("opening file=").operator<<(debug::file_of(module)).operator<<(" [0]; direct_opencount=").number(module.open_count)
+      debug::Line().operator<<("opening file=").operator<<(module.name()).operator<<(" [0]; direct_opencount=").number(module.open_count)
           << "\n\n";
   }
 
@@ -150,7 +154,7 @@ class Opening {
   Module* caller_;
   uint64_t first_new_ = 0;
   Module* opened_ = nullptr;
-  bool has_tls_ = false;
+  bool has_tls_ = false, is_new_ = false;
 };
 
 Status refuse(const char* file, int mode, int64_t name_space) {
@@ -171,9 +175,11 @@ LinkMap* open_module(const char* file, int mode, const void* caller, int64_t nam
     LoadLock lock;
     status = refuse(file, mode, name_space);
     Module* calling = module_at(sys::word(caller));
-    if (status == nullptr) status = Opening(file, mode, calling != nullptr ? calling : world.main).run(result);
+    Opening opening(file, mode, calling != nullptr ? calling : world.main);
+    if (status == nullptr) status = opening.run(result);
     // Constructors run under the lock, but after every change: one that opens another library finds all in order.
-    if (status == nullptr && result != nullptr && result->initfini != nullptr) initialise(*result);
+    // What was open already is left to whoever opened it, who may be in the middle of calling its constructors.
+    if (status == nullptr && opening.is_new()) initialise(*result);
   }
   if (status != nullptr) signal(status);
   return result == nullptr ? nullptr : result->map();

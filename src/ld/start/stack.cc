@@ -1,5 +1,6 @@
 #include "ld/start/stack.h"
 
+#include "ld/base/arena.h"
 #include "ld/base/text.h"
 #include "ld/start/process.h"
 
@@ -9,6 +10,16 @@
 
 namespace pagefold::ld {
 namespace {
+
+// Arguments, environment and auxiliary vector as they were: the words only, the strings above them are never changed.
+uint64_t* kept = nullptr;
+size_t kept_size = 0;  // bytes
+
+const Elf64_auxv_t* auxiliary_end() {
+  const Elf64_auxv_t* end = process.auxv;
+  while (end->a_type != AT_NULL) ++end;
+  return end + 1;
+}
 
 void find_parts(uint64_t* stack) {
   process.stack = stack;
@@ -87,13 +98,23 @@ void read_environment() {
 
 void drop_arguments(int count) {
   uint64_t* stack = process.stack;
-  const Elf64_auxv_t* end = process.auxv;
-  while (end->a_type != AT_NULL) ++end;
-  ++end;
+  const Elf64_auxv_t* end = auxiliary_end();
   const auto* from = reinterpret_cast<uint64_t*>(process.argv + count);
   memmove(stack + 1, from, static_cast<size_t>(reinterpret_cast<const char*>(end) - reinterpret_cast<const char*>(from)));
   *stack = static_cast<uint64_t>(process.argc - count);
   find_parts(stack);
+}
+
+void keep_initial_stack() {
+  kept_size = static_cast<size_t>(reinterpret_cast<const char*>(auxiliary_end()) - reinterpret_cast<const char*>(process.stack));
+  kept = static_cast<uint64_t*>(allocate(kept_size));
+  memcpy(kept, process.stack, kept_size);
+}
+
+void restore_initial_stack() {
+  if (kept == nullptr) return;
+  memcpy(process.stack, kept, kept_size);
+  find_parts(process.stack);
 }
 
 void set_auxiliary(uint64_t type, uint64_t value) {

@@ -1,5 +1,5 @@
-// A start, stage by stage. Until `choose_libc` has decided that this loader can do it exactly, nothing is mapped that could not be
-// undone, the stack is as the kernel left it, and the way to the genuine loader is open; after that every failure is final.
+// A start, stage by stage. Until `load` has found that the program's libc is the one that was chosen, nothing is done that could
+// not be undone, and the way to the genuine loader is open; after that every failure is final.
 //
 //   stage            may use                                          leaves
 //   read             the stack                                        process
@@ -79,6 +79,7 @@ void must(Status failure) {
   for (Module* module = world.first; module != nullptr; module = module->next()) note(*module);
   close_kept();
   close_cache();
+  restore_initial_stack();
   char* interpreter = nullptr;
   if (world.main != nullptr)
     if (const char* name = interpreter_of_program(); name != nullptr) interpreter = duplicate(name);
@@ -143,6 +144,7 @@ void choose_libc() {
 
 void settle_arguments() {
   if (process.direct) {
+    keep_initial_stack();
     drop_arguments(own_arguments);
     if (process.argv0 != nullptr) process.argv[0] = const_cast<char*>(process.argv0);
     set_auxiliary(AT_PHDR, sys::word(world.main->headers.data));
@@ -164,7 +166,7 @@ void publish() {
   start_lazy_binding();
   publish_functions();
   Module& main = *world.main;
-  relocate_dynamic(main);
+  at<uint32_t>(main.map(), world.layout->link_map.l_direct_opencount) = main.open_count;
   set_initial_scope(main, 0);
   append_to_list(&main);
   at<uint32_t>(published::rtld_global(), world.layout->rtld_global.dl_stack_flags) = main.stack_flags;
@@ -205,6 +207,7 @@ void load() {
   world.libc = find_loaded(kLibcName);
   if (world.libc != nullptr && (world.libc->device != libc.device || world.libc->inode != libc.inode))
     leave_to_genuine("the program's libc.so.6 is another than the search found first");
+  relocate_dynamic(*world.main);
   char* first_namespace = static_cast<char*>(published::rtld_global()) + world.layout->rtld_global.dl_ns;
   const auto& layout = world.layout->link_namespaces;
   at<SearchList*>(first_namespace, layout.ns_main_searchlist) = world.main->search_list();
