@@ -111,6 +111,7 @@ Result<vm::ObjectRef> FileCache::lookup(int fd, const std::string& name) {
   // Under the lease nobody writes: what is read now stays true.
   if (::fstat(lease_fd, &status) != 0) return host();
   auto object = PAGEFOLD_TRY(FileObject::create(std::move(own), status, name));
+  if (on_new_) on_new_(object);
   trim();
   {
     const std::lock_guard lock(mutex_);

@@ -23,9 +23,10 @@ class HostObject final : public vm::Object {
 
 class FileCache {
  public:
-  using WriterHandler = std::function<void(const std::shared_ptr<FileObject>&)>;
+  using FileHandler = std::function<void(const std::shared_ptr<FileObject>&)>;
 
-  explicit FileCache(WriterHandler on_writer) : on_writer_(std::move(on_writer)) {}
+  // on_new: sees each file object before anybody else does.
+  explicit FileCache(FileHandler on_writer, FileHandler on_new = {}) : on_writer_(std::move(on_writer)), on_new_(std::move(on_new)) {}
   ~FileCache() { stop(); }
 
   // Blocks the lease signal in the calling thread and those it will start, and starts the watching thread.
@@ -48,7 +49,7 @@ class FileCache {
   void break_lease(int fd);
   void trim();
 
-  WriterHandler on_writer_;
+  FileHandler on_writer_, on_new_;
   mutable std::mutex mutex_;  // the tables; never held while a file is read or on_writer_ runs
   std::map<Key, std::shared_ptr<FileObject>> owned_;
   std::map<int, std::weak_ptr<FileObject>> by_lease_;

@@ -31,6 +31,12 @@ FileObject::FileObject(UniqueFd file, const struct stat& status, std::string nam
       store_(std::move(store)),
       reader_(std::move(reader)) {}
 
+FileObject::~FileObject() {
+  constexpr PageIndex kEnd = ~PageIndex{0} >> kPageShift;
+  if (listener_)
+    resident_.for_each_run(0, kEnd, [&](PageIndex from, PageIndex to) { listener_->gone(from, to, vm::FrameListener::Why::Freed); });
+}
+
 PageIndex FileObject::pages() const {
   struct stat now {};
   if (given_up_ && ::fstat(file_.get(), &now) == 0) return page_of(page_up(static_cast<Bytes>(now.st_size)));
@@ -142,14 +148,40 @@ Result<PageIndex> FileObject::ensure(PageIndex first, PageIndex last, Patience p
     if (!got) return tl::unexpected(std::move(got).error());
     if (!stored) return tl::unexpected(std::move(stored).error());
     resident_.set_range(page, end);
+    if (listener_) listener_->came(page, end);
     read += end - page;
     page = end;
   }
   return read;
 }
 
+PageIndex FileObject::evict(PageIndex first, PageIndex last) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::pair<PageIndex, PageIndex>> runs;
+  resident_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { runs.emplace_back(from, to); });
+  PageIndex gone = 0;
+  for (const auto& [from, to] : runs) {
+    // In this order: whoever copies a page right now looks again afterwards.
+    resident_.clear_range(from, to);
+    ++evictions_;
+    if (!store_->release(bytes_of(from), bytes_of(to - from))) {
+      resident_.set_range(from, to);
+      continue;
+    }
+    if (listener_) listener_->gone(from, to, vm::FrameListener::Why::Evicted);
+    gone += to - from;
+  }
+  return gone;
+}
+
 Result<void> FileObject::copy_page(PageIndex page, void* to, Patience patience) {
-  if (!given_up_ && resident(page)) return store_->read(bytes_of(page), to, kPageSize);
+  for (;;) {
+    // A frame that goes away while it is copied reads as zeros; in this order that is noticed.
+    const std::uint64_t before = evictions_;
+    if (given_up_ || !resident(page)) break;
+    PAGEFOLD_CHECK(store_->read(bytes_of(page), to, kPageSize));
+    if (evictions_ == before) return {};
+  }
   PAGEFOLD_TRY(read_file(bytes_of(page), to, kPageSize, patience));
   return {};
 }

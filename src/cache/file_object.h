@@ -30,6 +30,7 @@ class FileObject final : public vm::Object {
   static Result<std::shared_ptr<FileObject>> create(UniqueFd file, const struct stat& status, std::string name);
   FileObject(UniqueFd file, const struct stat& status, std::string name, std::shared_ptr<frame::Store> store,
              UniqueFd reader);
+  ~FileObject() override;
 
   [[nodiscard]] Bytes size() const { return static_cast<Bytes>(status_.st_size); }
   // As far as the file reaches, in pages; once the object is given up, as far as it reaches now.
@@ -53,6 +54,10 @@ class FileObject final : public vm::Object {
   Result<PageIndex> ensure(PageIndex first, PageIndex last, Patience patience);
   // What guests have needed of the file so far, so that the next one gets it at once: pages mapped around touches, and
   // pages of which private copies were made. Asked for [first, last): runs of resident pages, `most` pages altogether.
+  // The page was touched by a guest.
+  void note_touched(PageIndex page) {
+    if (listener_) listener_->touched(page);
+  }
   void note_mapped(PageIndex first, PageIndex last);
   void note_copied(PageIndex first, PageIndex last);
   using Runs = std::vector<std::pair<PageIndex, PageIndex>>;
@@ -60,6 +65,12 @@ class FileObject final : public vm::Object {
   [[nodiscard]] Runs usually_copied(PageIndex first, PageIndex last, PageIndex most) const;
   // Copies one page's contents, from its frame or else straight from the file.
   Result<void> copy_page(PageIndex page, void* to, Patience patience);
+
+  // Takes the frames of [first, last) away, out of all page tables; the next touch of such a page reads it again. Returns how
+  // many went: those that were there.
+  PageIndex evict(PageIndex first, PageIndex last);
+  // Told of frames that come and go, under mutex(); set before there are any.
+  void set_listener(std::shared_ptr<vm::FrameListener> listener) { listener_ = std::move(listener); }
 
   // True once somebody may write the file: no new mapping may use this object.
   [[nodiscard]] bool given_up() const { return given_up_; }
@@ -76,6 +87,8 @@ class FileObject final : public vm::Object {
   mutable std::mutex mutex_;
   std::condition_variable filled_;
   vm::PageSet resident_, filling_, mapped_, copied_;
+  std::shared_ptr<vm::FrameListener> listener_;
+  std::atomic<std::uint64_t> evictions_{0};
   std::atomic<bool> given_up_{false};
 };
 

@@ -13,6 +13,7 @@
 #include "cli/verbs.h"
 #include "host/features.h"
 #include "kernel/run.h"
+#include "reclaim/policy.h"
 
 namespace pagefold::cli {
 namespace {
@@ -38,6 +39,19 @@ Result<std::optional<ResultFile>> prepare_json(const std::string& path) {
   return std::optional<ResultFile>{PAGEFOLD_TRY(ResultFile::prepare(path))};
 }
 
+// The least that a program can be run in: its loader and libc at work touch about this much at a time.
+constexpr Bytes kLeastMemory = Bytes{1} << 20;
+
+Result<kernel::MemoryOptions> memory_options(const RunArguments& arguments) {
+  kernel::MemoryOptions memory;
+  if (arguments.memory.empty()) return memory;
+  memory.limit = PAGEFOLD_TRY(reclaim::parse_size(arguments.memory));
+  if (memory.limit < kLeastMemory) return fail(EINVAL, "--mem wants at least 1M");
+  memory.policy = arguments.policy;
+  memory.swap = PAGEFOLD_TRY(reclaim::parse_swap(arguments.swap));
+  return memory;
+}
+
 void tell(const report::RunSummary& summary) {
   const std::string story = report::render_story(summary, colour_for(STDERR_FILENO));
   std::fwrite(story.data(), 1, story.size(), stderr);
@@ -59,13 +73,16 @@ Refusal refusal_of(const Error& error, const std::string& program) {
 
 int run_command(const RunArguments& arguments) {
   if (arguments.program.empty()) return fail_with("run: no program given\nTry `pagefold run --help`.");
+  const auto memory = memory_options(arguments);
+  if (!memory) return fail_with("run: " + memory.error().context);
   auto json_file = prepare_json(arguments.json_path);
   if (!json_file) return fail_with("cannot create " + json_file.error().message());
   if (const Result<void> runnable = host::require_runnable(); !runnable) return fail_with(runnable.error().message());
 
   const auto summary = kernel::run({.command = arguments.program,
                                     .fault_around = arguments.fault_around,
-                                    .loader = arguments.loader == kOwnLoader ? kernel::Loader::Pagefold : kernel::Loader::System});
+                                    .loader = arguments.loader == kOwnLoader ? kernel::Loader::Pagefold : kernel::Loader::System,
+                                    .memory = *memory});
   if (!summary) {
     const Refusal refusal = refusal_of(summary.error(), arguments.program.front());
     complain(refusal.message);
@@ -93,6 +110,14 @@ void add_run(CLI::App& app, Invocation& invocation) {
   run->add_option("--loader", arguments->loader, "Who loads the libraries of glibc programs: pagefold or system")
       ->check(CLI::IsMember({kOwnLoader, kSystemLoader}))
       ->type_name("LOADER")
+      ->capture_default_str();
+  run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
+  run->add_option("--policy", arguments->policy, "Which frame goes when there is no room")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(reclaim::kPolicyNames), std::end(reclaim::kPolicyNames))))
+      ->type_name("")
+      ->capture_default_str();
+  run->add_option("--swap", arguments->swap, "Where private pages go: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE], none")
+      ->type_name("WHERE")
       ->capture_default_str();
   // Only for the help: the program's words never reach the parser.
   run->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")

@@ -14,6 +14,7 @@ struct RunArguments {
   std::string json_path;  // empty: none
   unsigned fault_around = 256;
   std::string loader = "system";  // or "pagefold"
+  std::string memory, policy = "lru", swap = "zram";  // memory: empty: no limit
 };
 
 // Returns the exit code: the program's own, or 125, 126, 127 (see kernel/run.h). A JSON file that cannot be written

@@ -17,11 +17,24 @@ namespace {
 constexpr PageIndex kPopulateStep = 256;
 // A stack keeps this distance from the mapping below it.
 constexpr Bytes kStackGuard = 256 * kPageSize;
+// Copies that one store may cost under a memory limit.
+constexpr PageIndex kMostHeirs = 1024;
 
 }  // namespace
 
 Served FaultService::serve() {
   for (;;) {
+    // Room comes first: to make some, others' locks may have to be taken, and this space's own.
+    Room room;
+    if (pressure() != nullptr) {
+      const auto asked = room.ask(need_, wish(), patience_ == Patience::NoWait ? reclaim::Patience::NoWait : reclaim::Patience::Wait);
+      if (!asked) {
+        if (asked.error().code == EAGAIN) return Served::Later;
+        out_of_memory(supervisor_, space_);
+        return Served::Yes;
+      }
+      room_ = room.pages();
+    }
     std::unique_lock lock(space_.mutex, std::defer_lock);
     if (patience_ == Patience::NoWait) {
       if (!lock.try_lock()) return Served::Later;
@@ -46,6 +59,11 @@ Served FaultService::serve() {
       }
     }
   }
+}
+
+PageIndex FaultService::wish() const {
+  if (pressure() == nullptr) return need_;
+  return asked_.empty() ? supervisor_.fault_around() : std::min<PageIndex>(kPopulateStep, asked_.pages());
 }
 
 FaultService::Outcome FaultService::attempt() {
@@ -86,14 +104,15 @@ VirtRange FaultService::window(vm::Vma& v, PageIndex before) {
   const pmap::HostPiece* have = space_.host.find(fault_.address);
   const VirtRange here = have == nullptr ? v.range : v.range.intersect(have->range);
   if (!asked_.empty())
-    return VirtRange{fault_.address, fault_.address + bytes_of(kPopulateStep)}.intersect(here).intersect(asked_);
+    return within_room(VirtRange{fault_.address, fault_.address + bytes_of(kPopulateStep)}.intersect(here).intersect(asked_));
   walk_ = &v.around.touch(page_of(fault_.address), before, supervisor_.fault_around());
   const Bytes span = bytes_of(walk_->window);
   if (v.grows_down) {
     const VirtAddr end = fault_.address + kPageSize;
-    return {std::max(here.start, end > span ? end - span : 0), end};
+    const Bytes most = std::min(span, room_ > page_of(span) ? span : bytes_of(room_));
+    return {std::max(here.start, end > most ? end - most : 0), end};
   }
-  return {std::max(here.start, fault_.address - bytes_of(walk_->skipped)), std::min(here.end, fault_.address + span)};
+  return within_room({std::max(here.start, fault_.address - bytes_of(walk_->skipped)), std::min(here.end, fault_.address + span)});
 }
 
 // The program may not do this. The host is given the same view of the page, then raises the exact signal (or EFAULT)
@@ -134,8 +153,22 @@ FaultService::Outcome FaultService::beyond_end(vm::Vma& v) {
 // The page cannot be had: no memory, or an I/O error. The thread gets SIGBUS, as from the kernel.
 FaultService::Outcome FaultService::give_up(const Error& error) {
   if (error.code == ESRCH) return Outcome::Done;
+  if (pressure() != nullptr && error.code == ENOMEM) return want_more_room(error);
   stats().note("a page could not be filled: " + error.message());
   if (!space_.uffd.poison({fault_.address, fault_.address + kPageSize})) supervisor_.kill_space(space_);
+  return Outcome::Done;
+}
+
+// Heirs need copies of a page, and there was no room for all. A child that has it all may hold many pages of it, so ask for
+// more and more.
+FaultService::Outcome FaultService::want_more_room(const Error& error) {
+  const PageIndex most = std::min<PageIndex>(kMostHeirs, pressure()->reclaimer().limit().most() / 2);
+  if (need_ < most) {
+    need_ = std::min(need_ * 2, most);
+    return Outcome::Later;
+  }
+  stats().note("a page could not be filled: " + error.message());
+  supervisor_.kill_space(space_);
   return Outcome::Done;
 }
 
@@ -159,7 +192,7 @@ void account(Space& space) {
   Bytes resident = 0;
   {
     const std::lock_guard family(space.layer->mutex());
-    resident = bytes_of(space.layer->present().count());
+    resident = bytes_of(space.layer->present().count() - space.layer->frames().out(0, ~PageIndex{0} >> kPageShift));
   }
   if (resident == space.accounted) return;
   stats().frames(static_cast<std::int64_t>(resident) - static_cast<std::int64_t>(space.accounted));

@@ -25,7 +25,8 @@ Served serve_fault(Supervisor& supervisor, Space& space, const Fault& fault, Pat
 VirtAddr fill_asked(Supervisor& supervisor, Space& space, const Fault& fault, VirtRange asked);
 
 // Why pages are wanted before they are touched. Lock: private writable ones are wanted for writing (mm/gup.c, mlock).
-enum class Purpose { Read, Write, Lock };
+// Restore: only those that were evicted.
+enum class Purpose { Read, Write, Lock, Restore };
 
 // Fills r as if it had been touched, and nothing beyond it (MAP_POPULATE, mlock, MADV_POPULATE_*). Stops at the first
 // page that cannot be filled: ENOMEM, nothing is mapped there; EINVAL, its protection forbids it; EFAULT, its file ends

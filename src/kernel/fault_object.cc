@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/scratch.h"
 #include "kernel/fault_service.h"
 #include "kernel/host_sync.h"
 
@@ -12,6 +13,9 @@ namespace {
 constexpr PageIndex kFileBlock = 16;
 // The same when the pages are in frames already: mapping them costs little time and no memory.
 constexpr PageIndex kCachedBlock = 32;
+
+// A page that was there a moment ago has no frame any more: try again.
+bool evicted_meanwhile(const Error& error) { return pressure() != nullptr && error.code == EFAULT; }
 
 }  // namespace
 
@@ -29,6 +33,7 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
       asked_.empty() ? std::min<PageIndex>(cached ? kCachedBlock : kFileBlock, supervisor_.fault_around()) : 1;
   const VirtAddr base = fault_.address - bytes_of(std::min(page % block, page_of(fault_.address)));
   if (r.size() < bytes_of(block)) r = VirtRange{base, base + bytes_of(block)}.intersect(v.range);
+  if (!cached) r = within_room(r);
   PageIndex first = page_of(v.object_offset(r.start));
   PageIndex last = std::min(first + r.pages(), file.pages());
 
@@ -61,8 +66,9 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   }
   const VirtAddr start = fault_.address - bytes_of(page - first);
   r = {start, start + bytes_of(last - first)};
+  file.note_touched(page);
   const auto done = space_.uffd.map_present(r, pmap::Uffd::Wake::Yes);
-  if (!done) return give_up(done.error());
+  if (!done) return evicted_meanwhile(done.error()) ? Outcome::Later : give_up(done.error());
   r = finish(r, *done);
   installed(v, r);
   mapped.set_range(first, first + r.pages());
@@ -99,19 +105,44 @@ FaultService::Outcome FaultService::serve_shared(vm::Vma& v, frame::SharedObject
   const VirtRange around = window(v, 0);
   const PageIndex first = page - page_of(fault_.address - around.start), last = first + around.pages();
   const bool present = shared.resident.test(page);
-  const PageIndex end = present ? shared.resident.next_gap(page, last) : shared.resident.next(page, last);
+  if (shared.frames().is_out(page)) return bring_back(v, shared, page);
+  if (fault_.guarded) {  // an eviction that came to nothing held the store back
+    const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
+    return allowed ? Outcome::Done : give_up(allowed.error());
+  }
+  const PageIndex end = present ? std::min(shared.resident.next_gap(page, last), shared.frames().next_out(page, last))
+                                : shared.resident.next(page, last);
   VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
+  if (!present) r = within_room(r);
   const auto done =
       present ? space_.uffd.map_present(r, pmap::Uffd::Wake::Yes) : space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
   if (!done) return give_up(done.error());
   r = finish(r, *done);
   if (!present) {
     shared.resident.set_range(page, page + r.pages());
+    shared.frames().filled(page, page + 1, vm::FillReason::Needed);
+    shared.frames().filled(page + 1, page + r.pages(), vm::FillReason::Ahead);
     stats().frames(static_cast<std::int64_t>(r.size()));
   }
   installed(v, r);
   space_.mapped_pages[&shared].set_range(page, page + r.pages());
   record(present ? FaultCause::FileCached : FaultCause::ZeroFill, r.size());
+  return Outcome::Done;
+}
+
+// A page of shared memory whose contents are in the swap gets a frame again.
+FaultService::Outcome FaultService::bring_back(vm::Vma& v, frame::SharedObject& shared, PageIndex page) {
+  std::byte* contents = scratch(kPageSize);
+  const auto got = shared.frames().read(bytes_of(page), contents, kPageSize);
+  if (!got) return give_up(got.error());
+  const VirtRange here{fault_.address, fault_.address + kPageSize};
+  const auto done = space_.uffd.copy(here, contents, pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  if (finish(here, *done).empty()) return Outcome::Done;
+  shared.frames().filled(page, page + 1, vm::FillReason::Needed);
+  space_.mapped_pages[&shared].set(page);
+  installed(v, here);
+  record(FaultCause::SwapIn, kPageSize);
   return Outcome::Done;
 }
 

@@ -36,6 +36,7 @@ FaultService::Outcome FaultService::serve_layer(vm::Vma& v) {
   const std::lock_guard family(space_.layer->mutex());
   vm::Layer& layer = *space_.layer;
   const PageIndex page = v.layer_page(fault_.address);
+  if (layer.present().test(page) && layer.frames().is_out(page)) return bring_back(v, page);
   if (fault_.guarded) return break_sharing(page);
   if (layer.present().test(page)) {
     space_.uffd.wake({fault_.address, fault_.address + kPageSize});
@@ -48,6 +49,10 @@ FaultService::Outcome FaultService::serve_layer(vm::Vma& v) {
 
 FaultService::Outcome FaultService::break_sharing(PageIndex page) {
   vm::Layer& layer = *space_.layer;
+  if (!layer.guarded().test(page)) {  // an eviction that came to nothing held the store back
+    const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
+    return allowed ? Outcome::Done : give_up(allowed.error());
+  }
   const auto copies = layer.push(page);
   if (!copies) return give_up(copies.error());
   layer.unguard(page);
@@ -73,7 +78,7 @@ FaultService::Outcome FaultService::pull(vm::Vma& v, PageIndex page) {
   const Bytes ahead = v.range.end - fault_.address;
   const PageIndex wish =
       std::max(window(v, run_before(layer, page)).pages(), std::min<PageIndex>(kPullBlock, supervisor_.fault_around()));
-  PageIndex last = std::min({page + wish, page + page_of(ahead), layer.inherited().next_gap(page, page + wish)});
+  PageIndex last = std::min({page + std::min(wish, room_), page + page_of(ahead), layer.inherited().next_gap(page, page + wish)});
   if (guard || v.grows_down) last = page + 1;
   std::byte* contents = scratch(bytes_of(last - page));
   PageIndex end = page;
@@ -88,6 +93,7 @@ FaultService::Outcome FaultService::pull(vm::Vma& v, PageIndex page) {
   const VirtRange filled = finish(r, *done);
   if (filled.empty()) return Outcome::Done;
   for (PageIndex p = page; p < page + filled.pages(); ++p) layer.note_filled(p, p != page);
+  if (space_.swapped) tell_reclaimer(page, page + filled.pages(), page);
   layer.note_pulled(page);
   if (guard) layer.guard(page, page + 1);
   installed(v, r);
@@ -105,7 +111,7 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
   const Bytes block = bytes_of(all_over ? std::min<PageIndex>(kCopyBlock, supervisor_.fault_around()) : 1);
   if (wish.size() < block) {
     const VirtAddr start = fault_.address / block * block;
-    wish = VirtRange{start, start + block}.intersect(v.range);
+    wish = within_room(VirtRange{start, start + block}.intersect(v.range));
   }
   const VirtRange around = fresh_run(*space_.layer, v, wish, fault_.address);
   // What lies around can wait for its own touch if it is not to be had at once; the touched page cannot.
@@ -139,6 +145,7 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
 // Pages of which earlier guests came to have copies of their own.
 void FaultService::copy_history(const vm::Vma& v, cache::FileObject& file) {
   constexpr PageIndex kMost = 64;  // a data segment that is larger is left to its touches
+  if (pressure() != nullptr) return;
   const std::lock_guard family(space_.layer->mutex());
   const PageIndex first = page_of(v.offset);
   for (const auto& [from, to] : file.usually_copied(first, first + v.range.pages(), kMost)) {
@@ -154,6 +161,32 @@ void FaultService::copy_history(const vm::Vma& v, cache::FileObject& file) {
     for (VirtAddr a = r.start; a < r.start + done->reached; a += kPageSize)
       space_.layer->note_filled(v.layer_page(a), true);
   }
+}
+
+// A page whose contents are in the swap gets a frame again.
+FaultService::Outcome FaultService::bring_back(vm::Vma& v, PageIndex page) {
+  vm::Layer& layer = *space_.layer;
+  std::byte* contents = scratch(kPageSize);
+  const auto got = layer.frames().read(bytes_of(page), contents, kPageSize);
+  if (!got) return give_up(got.error());
+  const VirtRange r{fault_.address, fault_.address + kPageSize};
+  const auto guard = layer.guarded().test(page) ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No;
+  const auto done = space_.uffd.copy(r, contents, guard, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  if (finish(r, *done).empty()) return Outcome::Done;
+  layer.frames().filled(page, page + 1, vm::FillReason::Needed);
+  layer.note_touched(page);
+  installed(v, r);
+  record(FaultCause::SwapIn, kPageSize);
+  return Outcome::Done;
+}
+
+void FaultService::tell_reclaimer(PageIndex first, PageIndex last, PageIndex touched) const {
+  const auto ahead = asked_.empty() ? vm::FillReason::Ahead : vm::FillReason::Needed;
+  vm::FrameSource& frames = space_.layer->frames();
+  frames.filled(first, std::min(touched, last), ahead);
+  frames.filled(touched, touched + 1, vm::FillReason::Needed);
+  frames.filled(std::min(touched + 1, last), last, ahead);
 }
 
 FaultService::Outcome FaultService::clear(vm::Vma& v) {

@@ -10,6 +10,7 @@
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
 #include "kernel/fault.h"
+#include "kernel/pressure.h"
 
 namespace pagefold::kernel {
 
@@ -36,6 +37,7 @@ class FaultService {
   }
 
   Outcome attempt();
+  [[nodiscard]] PageIndex wish() const;  // frames that would be welcome
   Outcome serve_layer(vm::Vma& v);
   Outcome fill_from_file(vm::Vma& v, cache::FileObject& file);
   Outcome break_sharing(PageIndex page);
@@ -46,6 +48,9 @@ class FaultService {
   Outcome violation(VirtRange r, bool mapped);
   Outcome beyond_end(vm::Vma& v);
   Outcome give_up(const Error& error);
+  Outcome want_more_room(const Error& error);
+  Outcome bring_back(vm::Vma& v, PageIndex page);
+  Outcome bring_back(vm::Vma& v, frame::SharedObject& shared, PageIndex page);
   vm::Vma* grow_stack();
   // What earlier guests needed of this file, mapped at this guest's first touch of it.
   void map_history(cache::FileObject& file);
@@ -55,6 +60,11 @@ class FaultService {
   // What to install: around the fault, as far as the mapping and the window reach.
   // before: pages that are present right before the touched one.
   VirtRange window(vm::Vma& v, PageIndex before);
+  // No more than there is room for, the touched page first of all.
+  [[nodiscard]] VirtRange within_room(VirtRange r) const {
+    if (r.pages() <= room_) return r;
+    return {fault_.address, std::min(r.end, fault_.address + bytes_of(room_))};
+  }
   [[nodiscard]] bool may_speculate() const { return asked_.empty() && supervisor_.fault_around() > 1; }
   void installed(vm::Vma& v, VirtRange r) {
     if (r.contains(fault_.address)) filled_until_ = r.end;
@@ -63,10 +73,13 @@ class FaultService {
   void note_filled(const vm::Vma& v, VirtRange r) const {
     for (VirtAddr at = r.start; at < r.end; at += kPageSize)
       space_.layer->note_filled(v.layer_page(at), asked_.empty() && at != fault_.address);
+    if (space_.swapped) tell_reclaimer(v.layer_page(r.start), v.layer_page(r.start) + r.pages(), v.layer_page(fault_.address));
   }
+  // Pages [first, last) have frames now, `touched` among them because it is needed.
+  void tell_reclaimer(PageIndex first, PageIndex last, PageIndex touched) const;
   void record(FaultCause cause, Bytes bytes) {
     stats().fault(cause, clock_ns() - started_, bytes);
-    ++(cause == FaultCause::FileCold ? space_.major_faults : space_.minor_faults);
+    ++(cause == FaultCause::FileCold || cause == FaultCause::SwapIn ? space_.major_faults : space_.minor_faults);
   }
   // The pages that are there now; the faulting thread goes on even if it was not this operation that installed its
   // page.
@@ -84,6 +97,8 @@ class FaultService {
   VirtRange asked_;
   std::uint64_t started_;
   VirtAddr filled_until_ = 0;
+  PageIndex need_ = 1;            // frames without which the attempt is in vain
+  PageIndex room_ = ~PageIndex{0};  // frames it may fill
   vm::FaultAround::Walk* walk_ = nullptr;    // of this attempt
   std::shared_ptr<cache::FileObject> cold_;  // must be read before the next attempt
   PageIndex cold_first_ = 0, cold_last_ = 0;

@@ -19,6 +19,7 @@
 #include "kernel/host_proc.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
+#include "kernel/pressure.h"
 #include "kernel/redirect.h"
 #include "stub/blob.h"
 
@@ -53,6 +54,8 @@ Result<void> guard_pages(Space& space) {
 // Pages of a layered mapping may be stored to again, at once: heirs get their copies.
 void release_guards(Space& space, VirtRange r) {
   const vm::Vma* v = space.map.find(r.start);
+  if (v == nullptr || !v->layered) return;
+  r = r.intersect(v->range);
   const std::lock_guard family(space.layer->mutex());
   vm::Layer& layer = *space.layer;
   const PageIndex first = v->layer_page(r.start), last = first + r.pages();
@@ -64,16 +67,14 @@ void release_guards(Space& space, VirtRange r) {
   }
 }
 
-using ThreadId = std::pair<pid_t, pid_t>;  // group, thread
-
-bool is_gone(const ThreadId& thread) { return ::syscall(SYS_tgkill, thread.first, thread.second, 0) != 0; }
-
 // Lets threads that were on their way out (on_thread_exit) be gone before their pages are guarded. Space::mutex held.
 void wait_for_exiting(Space& space) {
   constexpr int kTries = 200;  // of 10 us: a thread needs a few microseconds
-  for (const ThreadId& thread : space.exiting)
-    for (int i = 0; i < kTries && !is_gone(thread); ++i) ::usleep(10);
-  space.exiting.clear();
+  space.forget_exited();
+  for (int i = 0; i < kTries && !space.exiting.empty(); ++i) {
+    ::usleep(10);
+    space.forget_exited();
+  }
 }
 
 // The child's Space, its parent guarded. Space::mutex of the parent held.
@@ -82,7 +83,8 @@ Result<SpaceRef> snapshot(Space& parent, vm::Layer::Hot hot) {
   std::vector<std::shared_ptr<vm::Layer>> dropped;  // outlives the lock
   {
     const std::lock_guard family(parent.layer->mutex());
-    child->layer = vm::Layer::fork(parent.layer, child->store, hot, dropped);
+    child->layer = vm::Layer::fork(parent.layer, child->frames(), hot, dropped);
+    if (Pressure* limit = pressure()) limit->adopt(child);
     PAGEFOLD_CHECK(guard_pages(parent));
   }
   child->map.set_placement(parent.map.placement());
@@ -197,7 +199,7 @@ void on_clone(const Call& call) {
     parent.wait_for_fork(lock, static_cast<pid_t>(call.notification.pid));
     if (parent.state != Space::State::Running) return call.fail(EAGAIN);
     wait_for_exiting(parent);
-    auto made = snapshot(parent, call.supervisor.fault_around() > 1 ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave);
+    auto made = snapshot(parent, call.supervisor.fault_around() > 1 && pressure() == nullptr ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave);
     if (!made) {
       stats().note("fork: " + made.error().message());
       return call.fail(made.error().code == EMFILE ? EAGAIN : ENOMEM);
@@ -271,18 +273,34 @@ void on_exit_group(const Call& call) {
   call.proceed();
 }
 
+namespace {
+
+// As far above the stack pointer of an ending thread as its id may lie: thread-local storage is in between.
+constexpr Bytes kStackToThreadId = Bytes{2} << 20;
+
+void keep_for_exit(const Call& call, VirtAddr stack) {
+  Space& space = call.space();
+  VirtRange kept{page_down(stack), page_down(stack)};
+  {
+    const std::lock_guard lock(space.mutex);
+    if (const vm::Vma* v = space.map.find(stack); v != nullptr && v->layered) kept.end = std::min(v->range.end, kept.start + kStackToThreadId);
+    space.forget_exited();  // so that the list stays short where nobody forks
+    space.exiting.push_back({call.task.group, static_cast<pid_t>(call.notification.pid), kept});
+  }
+  // From here on no page there is evicted; those that are out come back.
+  if (pressure() != nullptr) (void)populate(call.supervisor, space, kept, Purpose::Restore);
+  const std::lock_guard lock(space.mutex);
+  release_guards(space, kept);
+}
+
+}  // namespace
+
 // When a thread ends, the kernel clears its id in memory and wakes who joins it - but it does not wait for a page fault there
 // (handle_userfault() refuses exiting threads). So the page, which lies above the stack pointer in glibc and musl, must not be
 // guarded, and no fork may guard it again until the thread is gone.
 void on_thread_exit(const Call& call) {
-  Space& space = call.space();
   const auto tid = static_cast<pid_t>(call.notification.pid);
-  if (const auto stack = host_stack_pointer(tid)) {
-    const std::lock_guard lock(space.mutex);
-    if (const vm::Vma* v = space.map.find(*stack); v != nullptr && v->layered) release_guards(space, {page_down(*stack), v->range.end});
-    std::erase_if(space.exiting, is_gone);  // so that the list stays short where nobody forks
-    space.exiting.emplace_back(call.task.group, tid);
-  }
+  if (const auto stack = host_stack_pointer(tid)) keep_for_exit(call, *stack);
   call.supervisor.forget_thread(tid);
   call.proceed();
 }

@@ -9,6 +9,7 @@
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
 #include "kernel/fault.h"
+#include "kernel/pressure.h"
 
 namespace pagefold::kernel {
 namespace {
@@ -60,9 +61,10 @@ Result<void> read_piece(Space& space, VirtAddr address, void* to, Bytes length, 
     if (!copied && copied.error().code == EAGAIN) cold = {file, source};
     PAGEFOLD_CHECK(std::move(copied));
   } else {
-    const auto* shared = dynamic_cast<const frame::SharedObject*>(v->object.get());
+    auto* shared = dynamic_cast<frame::SharedObject*>(v->object.get());
     if (shared == nullptr) return fail(EFAULT);
-    PAGEFOLD_CHECK(shared->store().read(v->object_offset(page), contents.data(), kPageSize));
+    const std::lock_guard lock(shared->mutex);
+    PAGEFOLD_CHECK(shared->frames().read(v->object_offset(page), contents.data(), kPageSize));
   }
   std::memcpy(to, contents.data() + (address - page), length);
   return {};
@@ -75,7 +77,7 @@ Result<void> write_piece(Space& space, VirtAddr address, const void* from, Bytes
   if (auto* shared = dynamic_cast<frame::SharedObject*>(v->object.get()); shared != nullptr && v->shared) {
     const std::lock_guard lock(shared->mutex);
     if (shared->resident.set(page_of(v->object_offset(address)))) stats().frames(kPageSize);
-    return shared->store().write(v->object_offset(address), from, length);
+    return shared->frames().write(v->object_offset(address), from, length);
   }
   if (v->object && !v->layered) return fail(EFAULT);
   const std::lock_guard family(space.layer->mutex());
@@ -84,10 +86,10 @@ Result<void> write_piece(Space& space, VirtAddr address, const void* from, Bytes
   if (!space.layer->present().test(page)) {
     PageBuffer contents;
     PAGEFOLD_CHECK(layered_page(space, *v, page_down(address), contents.data(), cold));
-    PAGEFOLD_CHECK(space.store->write(bytes_of(page), contents.data(), kPageSize));
+    PAGEFOLD_CHECK(space.layer->frames().write(bytes_of(page), contents.data(), kPageSize));
     space.layer->note_filled(page, false);
   }
-  return space.store->write(v->layer_offset(address), from, length);
+  return space.layer->frames().write(v->layer_offset(address), from, length);
 }
 
 // Runs piece over [address, address + length) page by page, reading cold file pages with the lock released.
@@ -104,6 +106,8 @@ Result<void> each_piece(Space& space, VirtAddr address, Bytes length, Piece&& pi
       account(space);
     }
     if (!result && cold.file) {
+      Room room;
+      PAGEFOLD_CHECK(room.ask(1, 0, reclaim::Patience::Wait));
       PAGEFOLD_TRY(cold.file->ensure(cold.page, cold.page + 1, FileObject::Patience::Wait));
       continue;
     }

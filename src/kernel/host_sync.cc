@@ -10,6 +10,7 @@
 #include "cache/file_cache.h"
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
+#include "kernel/pressure.h"
 #include "kernel/stats.h"
 
 namespace pagefold::kernel {
@@ -115,7 +116,7 @@ int source_fd(const HostOp& op) {
   if (op.piece.kind == HostPiece::Kind::Host) return op.fd;
   const vm::Object* object = op.piece.object.get();
   if (const auto* file = dynamic_cast<const cache::FileObject*>(object)) return file->reader();
-  if (const auto* shared = dynamic_cast<const frame::SharedObject*>(object)) return shared->store().fd();
+  if (const auto* shared = dynamic_cast<const frame::SharedObject*>(object)) return shared->store()->fd();
   return -1;
 }
 
@@ -208,7 +209,10 @@ std::vector<HostOp> hand_over(Space& space) {
 
 Result<void> register_piece(Space& space, const HostPiece& piece) {
   if (piece.kind == HostPiece::Kind::Host) return {};
-  if (piece.kind == HostPiece::Kind::Object) return space.uffd.register_shared(piece.range);
+  if (piece.kind == HostPiece::Kind::Object) {
+    const bool evictable = pressure() != nullptr && piece.object->kind() == vm::Object::Kind::Shared;
+    return evictable ? space.uffd.register_shared_stores(piece.range) : space.uffd.register_shared(piece.range);
+  }
   PAGEFOLD_CHECK(space.uffd.register_private(piece.range));
   // A fresh mapping has lost the write protection of pages that heirs still inherit.
   const std::lock_guard family(space.layer->mutex());

@@ -13,6 +13,7 @@
 #include <chrono>
 
 #include "kernel/filter.h"
+#include "kernel/pressure.h"
 #include "kernel/run.h"
 #include "kernel/supervisor.h"
 #include "kernel/watcher.h"
@@ -96,6 +97,7 @@ Result<report::RunSummary> run(const RunOptions& options) {
   rlimit descriptors{};
   ::getrlimit(RLIMIT_NOFILE, &descriptors);
 
+  if (options.memory.limit != 0) set_pressure(PAGEFOLD_TRY(Pressure::create(options.memory)));
   Watcher watcher;
   PAGEFOLD_CHECK(watcher.start());
   const Pipe tell = PAGEFOLD_TRY(Pipe::create()), go = PAGEFOLD_TRY(Pipe::create());

@@ -62,7 +62,7 @@ Result<void> remove_shared(const vm::Vma& v, VirtRange part) {
   const Bytes offset = v.object_offset(part.start);
   const PageIndex gone = shared->resident.clear_range(page_of(offset), page_of(offset) + part.pages());
   stats().frames(-static_cast<std::int64_t>(bytes_of(gone)));
-  return shared->store().release(offset, part.size());
+  return shared->frames().release(offset, part.size());
 }
 
 using Change = void (*)(vm::Vma&);

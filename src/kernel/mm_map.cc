@@ -22,6 +22,7 @@
 #include "kernel/hand_over.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
+#include "kernel/pressure.h"
 #include "kernel/own_loader.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -95,11 +96,12 @@ Result<Backing> file_backing(const Call& call, const MapRequest& m) {
   return backing;
 }
 
-Result<Backing> anonymous_backing(const MapRequest& m) {
+Result<Backing> anonymous_backing(const Call& call, const MapRequest& m) {
   Backing backing;
   if (m.type() == MAP_PRIVATE) return backing;
   if (m.type() != MAP_SHARED || (m.flags & MAP_GROWSDOWN) != 0) return fail(EINVAL);
   const auto shared = PAGEFOLD_TRY(frame::SharedObject::create(m.length));
+  if (Pressure* limit = pressure()) limit->adopt(call.supervisor, shared);
   backing.object = vm::ObjectRef(shared.get(), [shared](vm::Object*) {  // its frames go with it
     stats().frames(-static_cast<std::int64_t>(bytes_of(shared->resident.count())));
   });
@@ -168,7 +170,7 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
   if (m.length > kUserTop) return fail(ENOMEM);
   m.length = page_up(m.length);
   if (m.offset + m.length < m.offset) return fail(EOVERFLOW);
-  backing = PAGEFOLD_TRY(m.anonymous() ? anonymous_backing(m) : file_backing(call, m));
+  backing = PAGEFOLD_TRY(m.anonymous() ? anonymous_backing(call, m) : file_backing(call, m));
 
   Space& space = call.space();
   std::unique_lock lock(space.mutex);

@@ -44,8 +44,8 @@ Result<void> clear_rest_of_page(Space& space, const vm::Vma& v, int file, VirtAd
   const auto wanted = static_cast<std::size_t>(zeros - page);
   if (::pread(file, contents.data(), wanted, static_cast<off_t>(v.object_offset(page))) != static_cast<ssize_t>(wanted))
     return fail_errno("read the loader");
-  PAGEFOLD_CHECK(space.store->write(v.layer_offset(page), contents.data(), kPageSize));
   const std::lock_guard family(space.layer->mutex());
+  PAGEFOLD_CHECK(space.layer->frames().write(v.layer_offset(page), contents.data(), kPageSize));
   space.layer->note_filled(v.layer_page(page), false);
   return {};
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cache/file_object.h"
+#include "frame/shared_object.h"
 #include "kernel/fault.h"
 
 namespace pagefold::kernel {
@@ -16,6 +17,23 @@ struct Spot {
   bool write = false, guarded = false;
 };
 
+// Pages that have no frame because they were evicted, of the layer or of shared memory.
+void look_for_evicted(const Space& space, const vm::Vma& v, VirtAddr at, Spot& spot) {
+  const PageIndex pages = page_of(v.range.end - at);
+  if (auto* shared = dynamic_cast<frame::SharedObject*>(v.object.get())) {
+    const std::lock_guard lock(shared->mutex);
+    const PageIndex page = page_of(v.object_offset(at));
+    spot.skip_to = at + bytes_of(shared->frames().next_out(page, page + pages) - page);
+  } else if (v.layered) {
+    const std::lock_guard family(space.layer->mutex());
+    const PageIndex page = v.layer_page(at);
+    spot.skip_to = at + bytes_of(space.layer->frames().next_out(page, page + pages) - page);
+  } else {
+    spot.skip_to = v.range.end;
+  }
+  if (spot.skip_to == at) spot.skip_to = 0;
+}
+
 // Pages of the layer: present ones are skipped, unless they are to be written and still shared with a child.
 void look_at_layer(const Space& space, const vm::Vma& v, VirtAddr at, Spot& spot) {
   const std::lock_guard family(space.layer->mutex());
@@ -23,8 +41,8 @@ void look_at_layer(const Space& space, const vm::Vma& v, VirtAddr at, Spot& spot
   const PageIndex page = v.layer_page(at), last = page + page_of(v.range.end - at);
   spot.guarded = spot.write && layer.guarded().test(page);
   if (layer.present().test(page)) {
-    if (spot.guarded) return;
-    const PageIndex gap = layer.present().next_gap(page, last);
+    const PageIndex gap = std::min(layer.present().next_gap(page, last), layer.frames().next_out(page, last));
+    if (spot.guarded || gap == page) return;
     spot.skip_to = at + bytes_of((spot.write ? std::min(gap, layer.guarded().next(page, last)) : gap) - page);
     return;
   }
@@ -38,6 +56,10 @@ Spot look_at(Space& space, VirtAddr at, Purpose purpose) {
   if (v == nullptr) return {fail(ENOMEM)};
   Spot spot;
   spot.write = purpose == Purpose::Write || (purpose == Purpose::Lock && v->writable() && !v->shared);
+  if (purpose == Purpose::Restore) {
+    look_for_evicted(space, *v, at, spot);
+    return spot;
+  }
   if (v->prot == vm::kNone || (spot.write && !v->writable())) return {fail(EINVAL)};
   if (v->host()) {
     spot.skip_to = v->range.end;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "reclaim/swap.h"
 #include "report/summary.h"
 
 namespace pagefold::kernel {
@@ -15,10 +16,18 @@ enum class Loader {
   Pagefold,  // ld-pagefold.so, where it can
 };
 
+// A limit on the memory of the whole run.
+struct MemoryOptions {
+  Bytes limit = 0;  // of page frames; 0: none
+  std::string policy = "lru";
+  reclaim::SwapSpec swap;
+};
+
 struct RunOptions {
   std::vector<std::string> command;  // at least one; looked up in PATH when it has no slash
   unsigned fault_around = 256;       // most pages installed by one fault, 1..512; 1 = exact accounting
   Loader loader = Loader::System;
+  MemoryOptions memory;
 };
 
 // Exit codes of `pagefold run` beside the program's own (as env(1), nice(1), timeout(1)).

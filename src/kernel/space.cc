@@ -2,11 +2,14 @@
 
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
 
 #include "kernel/host_sync.h"
+#include "kernel/pressure.h"
 
 namespace pagefold::kernel {
 
@@ -29,11 +32,22 @@ Result<SpaceRef> Space::create(pid_t pid) {
   auto space = std::make_shared<Space>();
   space->pid = pid;
   space->store = PAGEFOLD_TRY(frame::Store::create("pagefold-private", stub::kStoreSize));
-  space->layer = std::make_shared<vm::Layer>(space->store);
+  if (Pressure* limit = pressure())
+    space->swapped = std::make_shared<reclaim::SwappedFrames>(space->store, limit->reclaimer(), limit->swap());
+  space->layer = std::make_shared<vm::Layer>(space->frames());
   space->area = PAGEFOLD_TRY(AreaView::map(*space->store));
   if (::getrandom(&space->token, sizeof space->token, 0) != sizeof space->token) return fail_errno("getrandom");
   space->area->token = space->token;
   return space;
+}
+
+std::shared_ptr<vm::FrameSource> Space::frames() const {
+  if (swapped) return swapped;
+  return store;
+}
+
+void Space::forget_exited() {
+  std::erase_if(exiting, [](const Exiting& e) { return ::syscall(SYS_tgkill, e.group, e.thread, 0) != 0; });
 }
 
 bool Space::in_background(VirtRange r) const {

@@ -23,6 +23,7 @@
 #include "kernel/agent.h"
 #include "pmap/host_map.h"
 #include "pmap/uffd.h"
+#include "reclaim/swapped_frames.h"
 #include "stub/protocol.h"
 #include "vm/address_space.h"
 #include "vm/layer.h"
@@ -73,6 +74,7 @@ struct Space {
   pmap::HostMap host;
   pmap::Uffd uffd;
   std::shared_ptr<frame::Store> store;
+  std::shared_ptr<reclaim::SwappedFrames> swapped;  // under a memory limit: what stands between layer and store; else null
   std::shared_ptr<vm::Layer> layer;
   AreaView area;
   Agent agent;
@@ -102,7 +104,13 @@ struct Space {
   pid_t fork_caller = 0;
   std::condition_variable fork_done;
   unsigned next_slot = 0;
-  std::vector<std::pair<pid_t, pid_t>> exiting;  // threads (group, id) that have asked to end and may still be there
+  // Threads that have asked to end and may still be there, and the pages that the host stores to when they go: fork and
+  // eviction leave those alone.
+  struct Exiting {
+    pid_t group, thread;
+    VirtRange kept;
+  };
+  std::vector<Exiting> exiting;
 
   // Pages of files and shared memory that this space's page tables have been given.
   std::map<const vm::Object*, vm::PageSet> mapped_pages;
@@ -120,7 +128,10 @@ struct Space {
   Bytes accounted = 0;  // resident bytes last reported to the frame accounting
 
   [[nodiscard]] bool in_background(VirtRange r) const;
+  void forget_exited();
   [[nodiscard]] bool is_lent(VirtRange layer_range) const;
+  // What a layer of this space keeps its pages in.
+  [[nodiscard]] std::shared_ptr<vm::FrameSource> frames() const;
   // The layer range for a new private mapping at r: r itself, unless it is lent.
   Bytes choose_layer(VirtRange r);
   // v has been moved, its range of the layer with it: no mapping at that range's own addresses may use it. None is lent when v

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "frame/shared_object.h"
+#include "kernel/pressure.h"
 #include "kernel/supervisor.h"
 
 namespace pagefold::kernel {
@@ -15,6 +16,32 @@ std::string object_name(const vm::Vma& v) {
   return v.object->kind() == vm::Object::Kind::Shared ? "[shared memory]" : v.object->name();
 }
 
+report::PressureLine told(Pressure& limit) {
+  const reclaim::ReclaimCounts counts = limit.reclaimer().counts();
+  const auto of = [](const auto& list, reclaim::Owner::Kind kind) { return list[static_cast<std::size_t>(kind)]; };
+  const auto refused = [&](reclaim::Refusal why) { return counts.refused[static_cast<std::size_t>(why)]; };
+  using Kind = reclaim::Owner::Kind;
+  report::PressureLine line;
+  line.limit = limit.options().limit;
+  line.peak = bytes_of(limit.reclaimer().limit().peak());
+  line.overdrawn = bytes_of(limit.reclaimer().limit().overdrawn());
+  line.policy = limit.options().policy;
+  line.evicted = {of(counts.evicted, Kind::File), of(counts.evicted, Kind::Private), of(counts.evicted, Kind::Shared)};
+  line.refaulted = {of(counts.refaulted, Kind::File), of(counts.refaulted, Kind::Private), of(counts.refaulted, Kind::Shared)};
+  line.swap_full = refused(reclaim::Refusal::SwapFull);
+  line.busy = refused(reclaim::Refusal::Busy);
+  line.pinned = refused(reclaim::Refusal::Pinned);
+  line.failed = refused(reclaim::Refusal::Failed);
+  line.swap = limit.options().swap.name();
+  if (limit.swap() != nullptr) {
+    const reclaim::SwapTraffic traffic = limit.swap()->traffic();
+    line.swapped_out = bytes_of(traffic.out);
+    line.swapped_in = bytes_of(traffic.in);
+    line.swap_peak = traffic.peak;
+  }
+  return line;
+}
+
 }  // namespace
 
 
@@ -25,7 +52,7 @@ void Supervisor::count_objects(const Space& space) {
     report::ObjectLine& line = here[object_name(v)];
     line.mapped += v.range.size();
     if (v.layered) line.private_bytes += bytes_of(space.layer->present().count_range(page_of(v.layer), page_of(v.layer + v.range.size())));
-    if (const auto* shared = dynamic_cast<const frame::SharedObject*>(v.object.get())) line.resident += shared->store().resident();
+    if (const auto* shared = dynamic_cast<const frame::SharedObject*>(v.object.get())) line.resident += shared->store()->resident();
   }
   const std::lock_guard lock(mutex_);
   for (const auto& [name, line] : here) {
@@ -45,6 +72,8 @@ void Supervisor::fill_summary(report::RunSummary& summary) {
   for (const auto& [path, count] : programs_) summary.programs.push_back({path, count});
   summary.processes = s.processes;
   summary.peak_resident = static_cast<Bytes>(std::max<std::int64_t>(0, s.peak_resident));
+  if (Pressure* limit = pressure()) summary.pressure = told(*limit);
+  if (summary.pressure) summary.peak_resident = summary.pressure->peak;
   summary.peak_speculative = static_cast<Bytes>(std::max<std::int64_t>(0, s.peak_speculative));
   summary.system_calls = s.system_calls;
   summary.host_operations = s.host_operations;

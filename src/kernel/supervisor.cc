@@ -15,6 +15,7 @@
 #include "kernel/fault.h"
 #include "kernel/hand_over.h"
 #include "kernel/host_proc.h"
+#include "kernel/pressure.h"
 #include "kernel/syscall_table.h"
 #include "stub/blob.h"
 
@@ -33,7 +34,11 @@ Stats& stats() {
 }
 
 Supervisor::Supervisor(const RunOptions& options)
-    : options_(options), files_([this](const std::shared_ptr<cache::FileObject>& file) { give_to_host(file); }) {}
+    : options_(options),
+      files_([this](const std::shared_ptr<cache::FileObject>& file) { give_to_host(file); },
+             [](const std::shared_ptr<cache::FileObject>& file) {
+               if (Pressure* limit = pressure()) limit->adopt(file);
+             }) {}
 
 Supervisor::~Supervisor() { stop(); }
 

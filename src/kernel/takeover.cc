@@ -30,6 +30,7 @@
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
 #include "kernel/own_loader.h"
+#include "kernel/pressure.h"
 #include "kernel/redirect.h"
 
 namespace pagefold::kernel {
@@ -42,6 +43,9 @@ constexpr Bytes kLowHeapRoom = Bytes{64} << 30;
 // Where mappings without an address may be placed at the lowest.
 constexpr VirtAddr kLowestPlacement = 0x100000000;
 constexpr std::uint64_t kCompatCodeSegment = 0x23;
+
+// Frames that taking over a program fills at once.
+constexpr PageIndex kRoomForExec = 4;
 
 // hello -> descriptors; map the stub text from the first; jump there.
 std::array<unsigned char, 64> bootstrap_code() {
@@ -99,6 +103,7 @@ class TakeOver {
 
   Result<SpaceRef> build() {
     space_ = PAGEFOLD_TRY(Space::create(pid_));
+    if (Pressure* limit = pressure()) limit->adopt(space_);
     space_->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     if (!space_->pidfd) return fail_errno("pidfd_open");
     space_->memory = open_memory(pid_);
@@ -186,8 +191,8 @@ class TakeOver {
     std::array<std::byte, kPageSize> contents;
     iovec here{contents.data(), kPageSize}, there{reinterpret_cast<void*>(last), kPageSize};
     if (::process_vm_readv(pid_, &here, 1, &there, 1, 0) != static_cast<ssize_t>(kPageSize)) return {};
-    PAGEFOLD_CHECK(space_->store->write(v.layer_offset(last), contents.data(), kPageSize));
     const std::lock_guard family(space_->layer->mutex());
+    PAGEFOLD_CHECK(space_->layer->frames().write(v.layer_offset(last), contents.data(), kPageSize));
     space_->layer->note_filled(v.layer_page(last), false);
     return {};
   }
@@ -296,6 +301,8 @@ void on_execve(const Call& call) {
   const auto tid = static_cast<pid_t>(notification.pid);
   if (call.task.space && filter_forbids_new_processes(call)) return call.fail(EPERM);
   call.supervisor.about_to_wait();
+  Room room;
+  (void)room.ask(kRoomForExec, 0, reclaim::Patience::Wait);  // failing that, its pages go to the swap
   bool released = false;
   auto stop = Stop::on_return(tid, [&] {
     call.proceed();

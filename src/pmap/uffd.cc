@@ -77,6 +77,10 @@ Result<void> Uffd::register_private(VirtRange r) const {
   return register_range(r, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP);
 }
 
+Result<void> Uffd::register_shared_stores(VirtRange r) const {
+  return register_range(r, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP);
+}
+
 Result<void> Uffd::register_shared(VirtRange r) const {
   return register_range(r, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR);
 }

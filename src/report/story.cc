@@ -25,7 +25,7 @@ constexpr std::size_t kObjectWidth = 42;
 // What each cause means, for somebody who meets the words for the first time; in the order of FaultCause.
 constexpr std::array<std::string_view, kFaultCauses> kCauseMeaning = {
     "first touch of fresh memory: cleared", "first touch of a file's page: read in",
-    "the page was in memory: only mapped", "a private copy was made", "access not allowed"};
+    "the page was in memory: only mapped", "a private copy was made", "brought back from the swap", "access not allowed"};
 
 class Ink {
  public:
@@ -127,6 +127,7 @@ void tell_faults(std::string& story, const RunSummary& summary, const Ink& ink) 
   FaultLine total;
   for (std::size_t cause = 0; cause < kFaultCauses; ++cause) {
     const FaultLine& faults = summary.faults[cause];
+    if (static_cast<FaultCause>(cause) == FaultCause::SwapIn && !summary.pressure) continue;
     story += fault_row(kFaultCauseTitle[cause], faults) + "  " + ink.dim(kCauseMeaning[cause]) + '\n';
     total.count += faults.count;
     total.time_ns += faults.time_ns;
@@ -179,6 +180,21 @@ void tell_peaks(std::string& story, const RunSummary& summary) {
   }
 }
 
+void tell_pressure(std::string& story, const RunSummary& summary, const Ink& ink) {
+  if (!summary.pressure) return;
+  const PressureLine& p = *summary.pressure;
+  const auto line = std::back_inserter(story);
+  fmt::format_to(line, "\n{}\n", ink.bold(fmt::format("  memory limited to {}, at most {} used (policy {}, swap {})", human_bytes(p.limit),
+                                                      human_bytes(p.peak), p.policy, printable(p.swap))));
+  fmt::format_to(line, "  evicted {} pages of files, {} anonymous ones; needed again: {} and {}\n", human_count(p.evicted.files),
+                 human_count(p.evicted.anonymous), human_count(p.refaulted.files), human_count(p.refaulted.anonymous));
+  if (p.evicted.shared > 0)
+    fmt::format_to(line, "          {} of shared memory; needed again: {}\n", human_count(p.evicted.shared), human_count(p.refaulted.shared));
+  fmt::format_to(line, "  {:<8}{} out, {} in; it held at most {}\n", "swap", human_bytes(p.swapped_out), human_bytes(p.swapped_in),
+                 human_bytes(p.swap_peak));
+  if (p.overdrawn > 0) story += ink.warn(fmt::format("  note   {} of frames came unreserved", human_bytes(p.overdrawn))) + '\n';
+}
+
 void tell_notes(std::string& story, const RunSummary& summary, const Ink& ink) {
   if (summary.lost_events > 0) {
     story +=
@@ -200,6 +216,7 @@ std::string render_story(const RunSummary& summary, Colour colour) {
   tell_faults(story, summary, ink);
   tell_objects(story, summary, ink);
   tell_peaks(story, summary);
+  tell_pressure(story, summary, ink);
   tell_notes(story, summary, ink);
   return story;
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,22 @@ struct LoaderCounts {
   std::uint64_t handed_over = 0;  // of `own`: it left the program to the system's loader
 };
 
+// Evictions and refaults by what was evicted.
+struct ByKind {
+  std::uint64_t files = 0, anonymous = 0, shared = 0;
+};
+
+// A run with a memory limit. Sizes in bytes; the rest are pages.
+struct PressureLine {
+  Bytes limit = 0, peak = 0;
+  Bytes overdrawn = 0;  // frames that came without having been reserved; 0, or the limit may have been exceeded for a moment
+  std::string policy, swap;
+  ByKind evicted, refaulted;
+  Bytes swapped_out = 0, swapped_in = 0;
+  Bytes swap_peak = 0;  // what the swap held at most: compressed bytes, or bytes of the file
+  std::uint64_t swap_full = 0, busy = 0, pinned = 0, failed = 0;  // evictions that came to nothing
+};
+
 struct RunSummary {
   std::vector<std::string> command;
   int exit_code = 0;
@@ -49,6 +66,7 @@ struct RunSummary {
   std::array<FaultLine, kFaultCauses> faults{};
   Bytes peak_resident = 0;            // all frames, at their peak
   Bytes peak_speculative = 0;
+  std::optional<PressureLine> pressure;
   Bytes peak_supervisor = 0;          // the supervisor's own resident set
   std::uint64_t system_calls = 0;     // calls that came to the supervisor
   std::uint64_t host_operations = 0;  // mmap, munmap, mprotect done on the host's address spaces

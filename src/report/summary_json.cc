@@ -37,10 +37,28 @@ ordered_json programs_to_json(const RunSummary& summary) {
   return programs;
 }
 
+ordered_json by_kind(const ByKind& pages) {
+  return {{"files", pages.files}, {"anonymous", pages.anonymous}, {"shared", pages.shared}};
+}
+
+ordered_json pressure_to_json(const PressureLine& line) {
+  return {{"limit_bytes", line.limit},
+          {"peak_bytes", line.peak},
+          {"overdrawn_bytes", line.overdrawn},
+          {"policy", line.policy},
+          {"swap", line.swap},
+          {"evicted_pages", by_kind(line.evicted)},
+          {"refaulted_pages", by_kind(line.refaulted)},
+          {"swapped_out_bytes", line.swapped_out},
+          {"swapped_in_bytes", line.swapped_in},
+          {"swap_peak_bytes", line.swap_peak},
+          {"refused_pages", {{"swap_full", line.swap_full}, {"busy", line.busy}, {"pinned", line.pinned}, {"failed", line.failed}}}};
+}
+
 }  // namespace
 
 std::string to_json(const RunSummary& summary) {
-  const ordered_json json = {
+  ordered_json json = {
       {"schema_version", kSchemaVersion},
       {"command", summary.command},
       {"exit_code", summary.exit_code},
@@ -64,6 +82,7 @@ std::string to_json(const RunSummary& summary) {
       {"lost_events", summary.lost_events},
       {"notes", summary.notes},
   };
+  if (summary.pressure) json["pressure"] = pressure_to_json(*summary.pressure);
   constexpr int kIndent = 2;
   // Arguments and paths may be any bytes: what is not UTF-8 is replaced, as JSON must be UTF-8.
   return json.dump(kIndent, ' ', false, ordered_json::error_handler_t::replace) + '\n';

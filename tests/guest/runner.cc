@@ -17,6 +17,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 
@@ -171,6 +173,12 @@ std::vector<std::string> fixed_environment(const std::string& home) {
           "GUEST_DIR=" + guest_directory()};
 }
 
+std::vector<std::string> extra_flags() {
+  const char* text = getenv("PAGEFOLD_RUN_FLAGS");
+  std::istringstream words(text != nullptr ? text : "");
+  return {std::istream_iterator<std::string>(words), {}};
+}
+
 FreshDirectory::FreshDirectory() {
   path_ = "/tmp/pagefold-guest-XXXXXX";
   if (mkdtemp(path_.data()) == nullptr || chmod(path_.c_str(), 0755) != 0) give_up("mkdtemp");
@@ -186,6 +194,8 @@ RunResult run(const std::vector<std::string>& argv, Mode mode, const Setting& se
   if (mode == Mode::Pagefold) {
     words.push_back(pagefold_binary());
     words.insert(words.end(), setting.pagefold_flags.begin(), setting.pagefold_flags.end());
+    const auto more = extra_flags();
+    if (words[1] == "run") words.insert(words.begin() + 2, more.begin(), more.end());
   }
   words.insert(words.end(), argv.begin(), argv.end());
   const FreshDirectory fresh;

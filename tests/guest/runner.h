@@ -41,6 +41,9 @@ std::string guest_directory();
 // Programs that a test drives by hand, not run by themselves.
 std::string guest_helper_directory();
 
+// $PAGEFOLD_RUN_FLAGS, in words: more flags for every `pagefold run`, such as "--mem 24M".
+std::vector<std::string> extra_flags();
+
 // The environment every run gets: NAME=value, PATH first.
 std::vector<std::string> fixed_environment(const std::string& home);
 

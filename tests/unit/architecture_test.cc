@@ -32,8 +32,10 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"frame", {"vm", "base"}},
     {"cache", {"frame", "vm", "base"}},
     {"pmap", {"frame", "vm", "base"}},
-    {"kernel", {"elf", "stub", "host", "cache", "pmap", "frame", "vm", "view", "report", "event", "base"}},
-    {"cli", {"kernel", "view", "report", "tour", "host", "event", "base"}},
+    {"reclaim", {"vm", "base"}},
+    {"kernel",
+     {"elf", "stub", "host", "cache", "pmap", "reclaim", "frame", "vm", "view", "report", "event", "base"}},
+    {"cli", {"kernel", "reclaim", "view", "report", "tour", "host", "event", "base"}},
 };
 
 struct Include {

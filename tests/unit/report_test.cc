@@ -152,13 +152,50 @@ TEST(SummaryJson, HoldsEveryNumberUnderItsKey) {
                "file_cold": {"count": 2, "time_ns": 11, "bytes": 101},
                "file_cached": {"count": 3, "time_ns": 12, "bytes": 102},
                "copy_on_write": {"count": 4, "time_ns": 13, "bytes": 103},
-               "protection": {"count": 5, "time_ns": 14, "bytes": 104}},
+               "swap_in": {"count": 5, "time_ns": 14, "bytes": 104},
+               "protection": {"count": 6, "time_ns": 15, "bytes": 105}},
     "memory": {"peak_resident_bytes": 2300000, "peak_speculative_bytes": 409600, "peak_supervisor_bytes": 9000000},
     "objects": [{"name": "/usr/lib/x86_64-linux-gnu/libc.so.6", "mapped_bytes": 2000000, "resident_bytes": 1300000,
                  "private_bytes": 24576},
                 {"name": "[heap]", "mapped_bytes": 135168, "resident_bytes": 8192, "private_bytes": 8192}],
     "system_calls": 61, "host_operations": 1, "files_host_mapped": 5, "lost_events": 7, "notes": ["n"]})");
   EXPECT_EQ(json, expected);
+}
+
+PressureLine limited() {
+  PressureLine line;
+  line.limit = 67'108'864, line.peak = 67'000'000, line.overdrawn = 4096;
+  line.policy = "lru", line.swap = "zram";
+  line.evicted = {12, 3456, 0}, line.refaulted = {1, 2345, 0};
+  line.swapped_out = 8'000'000, line.swapped_in = 7'000'000, line.swap_peak = 1'000'000;
+  line.swap_full = 1, line.busy = 2, line.pinned = 3, line.failed = 4;
+  return line;
+}
+
+TEST(SummaryJson, TellsOfALimitWhereThereWasOne) {
+  RunSummary summary = cat_run();
+  EXPECT_FALSE(nlohmann::json::parse(to_json(summary)).contains("pressure"));
+  summary.pressure = limited();
+  EXPECT_EQ(nlohmann::json::parse(to_json(summary)).at("pressure"), nlohmann::json::parse(R"({
+    "limit_bytes": 67108864, "peak_bytes": 67000000, "overdrawn_bytes": 4096, "policy": "lru", "swap": "zram",
+    "evicted_pages": {"files": 12, "anonymous": 3456, "shared": 0}, "refaulted_pages": {"files": 1, "anonymous": 2345, "shared": 0},
+    "swapped_out_bytes": 8000000, "swapped_in_bytes": 7000000, "swap_peak_bytes": 1000000,
+    "refused_pages": {"swap_full": 1, "busy": 2, "pinned": 3, "failed": 4}})"));
+}
+
+TEST(Story, TellsOfALimitWhereThereWasOne) {
+  RunSummary summary = cat_run();
+  summary.faults[4] = {2345, 9'000'000, 9'605'120};
+  EXPECT_FALSE(contains(render_story(summary, Colour::No), "swap-in"));
+  summary.pressure = limited();
+  const std::string story = render_story(summary, Colour::No);
+  EXPECT_TRUE(contains(story, "  swap-in            2,345      9 ms   9.2 MiB  brought back from the swap\n")) << story;
+  EXPECT_TRUE(contains(story,
+                       "  memory limited to 64 MiB, at most 63.9 MiB used (policy lru, swap zram)\n"
+                       "  evicted 12 pages of files, 3,456 anonymous ones; needed again: 1 and 2,345\n"
+                       "  swap    7.6 MiB out, 6.7 MiB in; it held at most 977 KiB\n"
+                       "  note   4 KiB of frames came unreserved\n"))
+      << story;
 }
 
 TEST(SummaryJson, ListsAreListsEvenWhenEmpty) {

@@ -1,0 +1,169 @@
+#include "reclaim/reclaimer.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace pagefold::reclaim {
+namespace {
+
+// Frames evicted at a time: enough to pay for the locks and calls, few enough to be a small part of a small memory.
+constexpr PageIndex kMostAtATime = 64;
+constexpr PageIndex kLeastAtATime = 4;
+constexpr PageIndex kShareAtATime = 64;  // of the limit
+
+// How long to wait for owners that are busy before saying that nothing is left: much longer than any of them may be.
+constexpr std::chrono::milliseconds kPause{5};
+constexpr std::chrono::seconds kBusyPatience{30};
+constexpr int kEmptyRounds = 4;
+
+}  // namespace
+
+Reclaimer::Reclaimer(PageIndex limit, std::unique_ptr<ReplacementPolicy> policy) : limit_(limit), policy_(std::move(policy)) {}
+
+PageIndex Reclaimer::batch() const { return std::clamp(limit_.most() / kShareAtATime, kLeastAtATime, kMostAtATime); }
+
+OwnerId Reclaimer::add(std::weak_ptr<Owner> owner, Owner::Kind kind) {
+  const std::lock_guard lock(mutex_);
+  owners_[next_owner_] = {std::move(owner), kind};
+  return next_owner_++;
+}
+
+void Reclaimer::remove(OwnerId owner) {
+  const std::lock_guard lock(mutex_);
+  owners_.erase(owner);
+}
+
+void Reclaimer::came(OwnerId owner, PageIndex first, PageIndex last, Coming how) {
+  limit_.came(last - first);
+  const std::lock_guard lock(mutex_);
+  for (PageIndex page = first; page < last; ++page) {
+    const FrameKey frame = frame_key(owner, page);
+    if (how == Coming::Needed) {
+      ahead_.erase(frame);
+      policy_->inserted(frame);
+    } else if (!ahead_.to_back(frame)) {
+      ahead_.push_back(frame, {});
+    }
+  }
+}
+
+void Reclaimer::gone(OwnerId owner, PageIndex first, PageIndex last, Going why) {
+  limit_.gone(last - first);
+  const std::lock_guard lock(mutex_);
+  for (PageIndex page = first; page < last; ++page) {
+    const FrameKey frame = frame_key(owner, page);
+    if (!ahead_.erase(frame) && why == Going::Freed) policy_->removed(frame);
+  }
+  changed_.notify_all();
+}
+
+void Reclaimer::refaulted(OwnerId owner) {
+  const std::lock_guard lock(mutex_);
+  const auto it = owners_.find(owner);
+  if (it != owners_.end()) ++counts_.refaulted[static_cast<std::size_t>(it->second.kind)];
+}
+
+void Reclaimer::touched(OwnerId owner, PageIndex page) {
+  const FrameKey frame = frame_key(owner, page);
+  const std::lock_guard lock(mutex_);
+  ++counts_.seen;
+  if (ahead_.erase(frame))
+    policy_->inserted(frame);
+  else
+    policy_->touched(frame);
+}
+
+Result<PageIndex> Reclaimer::make_room(PageIndex need, PageIndex wish, Patience patience) {
+  const auto give_up_at = std::chrono::steady_clock::now() + kBusyPatience;
+  for (int empty = 0; !limit_.take(need);) {
+    if (need > limit_.most()) return fail(ENOMEM, "more frames at once than the limit has");
+    const Round round = evict_some(std::max(need, batch()), patience);
+    if (round == Round::Freed) {
+      empty = 0;
+      continue;
+    }
+    if (patience == Patience::NoWait) return fail(EAGAIN);
+    if (round == Round::Nothing && ++empty >= kEmptyRounds) return fail(ENOMEM, "no frame can be had");
+    if (std::chrono::steady_clock::now() > give_up_at) return fail(ENOMEM, "no frame could be had in time");
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kPause);
+  }
+  // Ahead of need only what demand will not miss at once.
+  const PageIndex free = limit_.free(), reserve = batch();
+  const PageIndex more = free > reserve ? std::min(wish > need ? wish - need : 0, (free - reserve) / 2) : 0;
+  return more > 0 && limit_.take(more) ? need + more : need;
+}
+
+std::vector<Reclaimer::Group> Reclaimer::group(const std::vector<FrameKey>& frames) {
+  std::vector<FrameKey> sorted = frames;
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<Group> groups;
+  for (const FrameKey frame : sorted) {
+    if (groups.empty() || groups.back().id != owner_of(frame)) {
+      const auto known = owners_.find(owner_of(frame));
+      groups.push_back({owner_of(frame), known == owners_.end() ? nullptr : known->second.owner.lock(), {}});
+    }
+    groups.back().pages.push_back(page_in(frame));
+  }
+  return groups;
+}
+
+std::vector<Reclaimer::Group> Reclaimer::choose(PageIndex most) {
+  const std::lock_guard lock(mutex_);
+  std::vector<FrameKey> chosen;
+  while (chosen.size() < most && !ahead_.empty()) {
+    chosen.push_back(ahead_.front().frame);
+    ahead_.pop_front();
+  }
+  while (chosen.size() < most) {
+    const auto frame = policy_->evict();
+    if (!frame) break;
+    chosen.push_back(*frame);
+  }
+  ++counts_.rounds;
+  return group(chosen);
+}
+
+// Frames that could not go are as good as just touched: others come first at the next round.
+void Reclaimer::put_back(OwnerId owner, const std::vector<Kept>& kept) {
+  const std::lock_guard lock(mutex_);
+  for (const Kept& k : kept) {
+    ++counts_.refused[static_cast<std::size_t>(k.why)];
+    if (k.why != Refusal::Gone) policy_->inserted(frame_key(owner, k.page));
+  }
+}
+
+Reclaimer::Round Reclaimer::evict_some(PageIndex want, Patience patience) {
+  PageIndex freed = 0, looked_at = 0;
+  bool busy = false;
+  const std::size_t all = [&] {
+    const std::lock_guard lock(mutex_);
+    return policy_->size() + ahead_.size();
+  }();
+  while (freed == 0 && looked_at < all) {
+    const auto groups = choose(want);
+    if (groups.empty()) break;
+    for (const Group& g : groups) {
+      looked_at += g.pages.size();
+      if (!g.owner) {  // it is ending, and so do its frames
+        busy = true;
+        continue;
+      }
+      const auto kept = g.owner->evict(g.pages, patience);
+      freed += g.pages.size() - kept.size();
+      busy = busy || std::any_of(kept.begin(), kept.end(), [](const Kept& k) { return k.why == Refusal::Busy || k.why == Refusal::Gone; });
+      put_back(g.id, kept);
+      const std::lock_guard lock(mutex_);
+      counts_.evicted[static_cast<std::size_t>(g.owner->kind())] += g.pages.size() - kept.size();
+    }
+  }
+  if (freed > 0) return Round::Freed;
+  return busy ? Round::Busy : Round::Nothing;
+}
+
+ReclaimCounts Reclaimer::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+}  // namespace pagefold::reclaim

@@ -1,0 +1,111 @@
+// Keeps the frames of a run below its limit: whoever needs frames asks here before it takes any lock; when there is no room, the
+// policy names frames, and their owners take them away.
+//
+// An Owner is what frames belong to: the private pages of one address space, a file in the page cache, shared memory. It has the
+// last word on each page (it may be locked, busy, or gone), and tells came() and gone() whatever happens to its frames, by
+// eviction or otherwise. What the Reclaimer keeps are hints, put right at the next look.
+//
+// Frames put in ahead of need go first, in the order of their coming, and are never a reason to evict another: speculation gets
+// what is free beyond a reserve for demand.
+//
+// Locks: make_room() wants none held; came(), gone(), touched() may be called under any (Reclaimer's own is innermost).
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/error.h"
+#include "reclaim/frame_list.h"
+#include "reclaim/memory_limit.h"
+#include "reclaim/policy.h"
+
+namespace pagefold::reclaim {
+
+enum class Patience { NoWait, Wait };
+
+// Why an eviction came to nothing; one counter each.
+enum class Refusal { Busy, Pinned, SwapFull, Failed, Gone, kCount };
+inline constexpr std::size_t kRefusals = static_cast<std::size_t>(Refusal::kCount);
+
+struct Kept {
+  PageIndex page = 0;
+  Refusal why = Refusal::Busy;
+};
+
+class Owner {
+ public:
+  enum class Kind { Private, File, Shared, kCount };
+  virtual ~Owner() = default;
+  [[nodiscard]] virtual Kind kind() const = 0;
+  // Takes the frames of these pages (ascending) away, their contents safe. Returns those that stay.
+  virtual std::vector<Kept> evict(const std::vector<PageIndex>& pages, Patience patience) = 0;
+  // Takes the pages out of all page tables, so that the next touch is seen. Optional.
+  virtual void watch(const std::vector<PageIndex>&) {}
+};
+inline constexpr std::size_t kOwnerKinds = static_cast<std::size_t>(Owner::Kind::kCount);
+
+enum class Coming { Needed, Ahead };
+enum class Going { Evicted, Freed };
+
+struct ReclaimCounts {
+  std::array<std::uint64_t, kOwnerKinds> evicted{}, refaulted{};
+  std::array<std::uint64_t, kRefusals> refused{};
+  std::uint64_t rounds = 0, watched = 0, seen = 0;
+};
+
+class Reclaimer {
+ public:
+  Reclaimer(PageIndex limit, std::unique_ptr<ReplacementPolicy> policy);
+
+  MemoryLimit& limit() { return limit_; }
+
+  OwnerId add(std::weak_ptr<Owner> owner, Owner::Kind kind);
+  void remove(OwnerId owner);
+  // Frames for [first, last) have come, under the thread's reservation; or gone, for whatever reason.
+  void came(OwnerId owner, PageIndex first, PageIndex last, Coming how);
+  void gone(OwnerId owner, PageIndex first, PageIndex last, Going why);
+  // The page was evicted before and is needed again.
+  void refaulted(OwnerId owner);
+  // A page that was being watched was touched.
+  void touched(OwnerId owner, PageIndex page);
+
+  // Reserves `need` frames, evicting others if it must, and up to `wish` where they are free anyway. The number it took, to be
+  // put in a Reservation. EAGAIN: NoWait, and it would have to wait. ENOMEM: nothing is left that could go.
+  Result<PageIndex> make_room(PageIndex need, PageIndex wish, Patience patience);
+
+  [[nodiscard]] ReclaimCounts counts() const;
+
+ private:
+  struct Known {
+    std::weak_ptr<Owner> owner;
+    Owner::Kind kind;
+  };
+  struct Group {
+    OwnerId id;
+    std::shared_ptr<Owner> owner;
+    std::vector<PageIndex> pages;
+  };
+  enum class Round { Freed, Busy, Nothing };
+
+  Round evict_some(PageIndex want, Patience patience);
+  std::vector<Group> choose(PageIndex most);
+  std::vector<Group> group(const std::vector<FrameKey>& frames);
+  void put_back(OwnerId owner, const std::vector<Kept>& kept);
+  [[nodiscard]] PageIndex batch() const;
+
+  MemoryLimit limit_;
+  mutable std::mutex mutex_;  // protects all below
+  std::condition_variable changed_;
+  std::unique_ptr<ReplacementPolicy> policy_;
+  struct Nothing {};
+  FrameList<Nothing> ahead_;  // put in ahead of need, not known to be touched
+  std::map<OwnerId, Known> owners_;
+  OwnerId next_owner_ = 1;
+  ReclaimCounts counts_;
+};
+
+}  // namespace pagefold::reclaim

@@ -1,0 +1,77 @@
+// Where the contents of pages go that have no frame. A backend stores whole pages and gives a slot for each; it is bounded and
+// says ENOSPC when it is full. Slot 0 stands for a page of zeros, which costs nothing anywhere.
+//
+//   zram    compressed (LZ4) in the supervisor's memory     file    in a file, page by page
+//   memory  as they are, in the supervisor's memory: what a run costs with it is the pager's own cost
+//
+// Synchronised: called by several threads at a time.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/page.h"
+
+namespace pagefold::reclaim {
+
+using SwapSlot = std::uint64_t;
+inline constexpr SwapSlot kZeroPage = 0;
+
+// Pages stored and fetched, and the most that was held, in bytes of the medium.
+struct SwapTraffic {
+  std::uint64_t out = 0, in = 0;
+  Bytes peak = 0;
+};
+
+class SwapBackend {
+ public:
+  virtual ~SwapBackend() = default;
+  // Stores one page. ENOSPC: full. EIO and others: the medium failed.
+  virtual Result<SwapSlot> put(const std::byte* page) = 0;
+  virtual Result<void> get(SwapSlot slot, std::byte* to) = 0;
+  virtual void drop(SwapSlot slot) = 0;
+  // Bytes of the medium in use.
+  [[nodiscard]] virtual Bytes held() const = 0;
+  [[nodiscard]] SwapTraffic traffic() const { return {out_, in_, peak_}; }
+
+ protected:
+  void count_out(Bytes held) {
+    ++out_;
+    Bytes before = peak_;
+    while (held > before && !peak_.compare_exchange_weak(before, held)) {
+    }
+  }
+  void count_in() { ++in_; }
+
+ private:
+  std::atomic<std::uint64_t> out_{0}, in_{0};
+  std::atomic<Bytes> peak_{0};
+};
+
+// What --swap says: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE], none.
+struct SwapSpec {
+  enum class Kind { Zram, File, Memory, None };
+  Kind kind = Kind::Zram;
+  std::string path;
+  Bytes size = 0;  // 0: the kind's own default
+
+  [[nodiscard]] std::string name() const;
+};
+// EINVAL with what is wrong.
+Result<SwapSpec> parse_swap(const std::string& text);
+// A number of bytes, with K, M, G or T behind it. EINVAL.
+Result<Bytes> parse_size(const std::string& text);
+
+// Null for none.
+Result<std::unique_ptr<SwapBackend>> make_swap(const SwapSpec& spec);
+std::unique_ptr<SwapBackend> make_zram(Bytes size);
+std::unique_ptr<SwapBackend> make_memory_swap(Bytes size);
+Result<std::unique_ptr<SwapBackend>> make_swap_file(const std::string& path, Bytes size);
+
+bool all_zeros(const std::byte* page);
+
+}  // namespace pagefold::reclaim

@@ -1,0 +1,162 @@
+// `pagefold run --mem`: programs that need several times the memory do what they do natively, and what the host itself
+// says of the frames stays within the limit all the time.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "runner.h"
+
+namespace pagefold::guest_test {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+// Above what programs can have in their stores: memory of Pagefold's own in each process (docs/pressure.md).
+constexpr off_t kOwnArea = off_t{1} << 48;
+
+// A program, and the limit it does not fit into.
+struct Case {
+  const char* program;
+  std::vector<std::string> flags;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.program << fmt::format(" {}", fmt::join(c.flags, " ")); }
+
+class UnderPressure : public testing::TestWithParam<Case> {};
+
+TEST_P(UnderPressure, ProgramsDoWhatTheyDoNatively) {
+  Setting setting;
+  setting.timeout = std::chrono::seconds(100);
+  setting.pagefold_flags = {"run", "-q"};
+  setting.pagefold_flags.insert(setting.pagefold_flags.end(), GetParam().flags.begin(), GetParam().flags.end());
+  setting.pagefold_flags.emplace_back("--");
+  const std::vector<std::string> argv = {guest_directory() + "/" + GetParam().program};
+  const RunResult native = run(argv, Mode::Native, setting);
+  ASSERT_FALSE(native.timed_out);
+  EXPECT_EQ(difference(native, run(argv, Mode::Pagefold, setting)), "");
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const char* program :
+       {"pressure_walks_and_jumps", "pressure_fork_copies_on_write", "pressure_threads_come_and_go",
+        "pressure_shared_memory", "pressure_kernel_reads_and_writes", "pressure_files_are_read_again",
+        "pressure_locked_pages_stay"})
+    all.push_back({program, {"--mem", "12M"}});
+  // Programs of the other tests in a quarter of what they usually have.
+  for (const char* program :
+       {"fork_copies_on_write", "fork_tree_of_sixty", "fork_nested_twelve_deep", "threads_malloc_storm",
+        "threads_map_storm", "threads_thousand_rounds", "threads_touch_one_page_together",
+        "shared_anonymous_across_fork", "mremap_results", "madvise_results", "mlock_family", "mincore_results",
+        "signals_during_memory_calls", "robust_and_shared_mutexes", "pipes_carry_pages",
+        "grandchildren_read_dead_grandparents", "moved_before_the_first_touch", "private_copies_outlive_a_writer"})
+    all.push_back({program, {"--mem", "2M"}});
+  for (const char* policy : {"clock", "lru", "s3fifo", "random"})
+    all.push_back({"pressure_walks_and_jumps", {"--mem", "16M", "--policy", policy, "--fault-around", "1"}});
+  for (const char* swap : {"zram", "memory", "file:swap", "file:swap:200M"})
+    all.push_back({"pressure_fork_copies_on_write", {"--mem", "16M", "--swap", swap}});
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Guest, UnderPressure, testing::ValuesIn(cases()), [](const auto& info) {
+  std::string name = info.param.program;
+  for (const std::string& flag : info.param.flags) name += "_" + flag;
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return name;
+});
+
+// Bytes of the frames of a store, below Pagefold's own area, as the host counts them.
+std::uint64_t frames_in(const std::string& store) {
+  const int fd = open(store.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  std::uint64_t bytes = 0;
+  for (off_t at = lseek(fd, 0, SEEK_DATA); at >= 0 && at < kOwnArea; at = lseek(fd, at, SEEK_DATA)) {
+    const off_t end = lseek(fd, at, SEEK_HOLE);
+    bytes += static_cast<std::uint64_t>(end - at);
+    at = end;
+  }
+  close(fd);
+  return bytes;
+}
+
+// The frames of all stores of a supervisor, which has two descriptors of some.
+std::uint64_t frames_of(pid_t supervisor) {
+  std::uint64_t bytes = 0;
+  std::set<ino_t> seen;
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", supervisor), gone)) {
+    const std::string target = std::filesystem::read_symlink(entry, gone);
+    for (const char* name : {"/memfd:pagefold-private", "/memfd:pagefold-file", "/memfd:pagefold-shared"})
+      if (struct stat store{};
+          target.starts_with(name) && stat(entry.path().c_str(), &store) == 0 && seen.insert(store.st_ino).second)
+        bytes += frames_in(entry.path());
+  }
+  return bytes;
+}
+
+class HostView : public testing::TestWithParam<const char*> {};
+
+// The supervisor is stopped for each look, so that no frame comes or goes meanwhile.
+TEST_P(HostView, FramesStayWithinTheLimit) {
+  constexpr std::uint64_t kLimit = 16 * kMiB;
+  const FreshDirectory directory;
+  const std::string binary = pagefold_binary(), program = guest_directory() + "/" + GetParam();
+  const pid_t child = fork();
+  if (child == 0) {
+    const int null = open("/dev/null", O_RDWR);
+    dup2(null, 0), dup2(null, 1);
+    if (chdir(directory.path().c_str()) == 0)
+      execl(binary.c_str(), binary.c_str(), "run", "-q", "--mem", "16M", "--json", "report", "--", program.c_str(),
+            nullptr);
+    _exit(99);
+  }
+  std::uint64_t most = 0;
+  unsigned looks = 0;
+  int status = 0;
+  for (const auto deadline = steady_clock::now() + std::chrono::seconds(60); waitpid(child, &status, WNOHANG) == 0;
+       usleep(3000)) {
+    if (steady_clock::now() > deadline) {
+      kill(child, SIGKILL);
+      waitpid(child, &status, 0);
+      FAIL() << "it did not end";
+    }
+    kill(child, SIGSTOP);
+    usleep(500);
+    most = std::max(most, frames_of(child));
+    ++looks;
+    kill(child, SIGCONT);
+  }
+  EXPECT_EQ(status, 0);
+  EXPECT_GT(looks, 10U);
+  EXPECT_GT(most, kLimit / 2) << "it never came under pressure";
+  EXPECT_LE(most, kLimit);
+  const auto report = nlohmann::json::parse(std::ifstream(directory.path() + "/report"));
+  EXPECT_EQ(report["pressure"]["overdrawn_bytes"], 0);
+  EXPECT_LE(report["pressure"]["peak_bytes"], kLimit);
+  EXPECT_GT(report["pressure"]["evicted_pages"]["anonymous"].get<int>() +
+                report["pressure"]["evicted_pages"]["files"].get<int>() +
+                report["pressure"]["evicted_pages"]["shared"].get<int>(),
+            0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Guest, HostView,
+                         testing::Values("pressure_walks_and_jumps", "pressure_fork_copies_on_write",
+                                         "pressure_threads_come_and_go", "pressure_shared_memory",
+                                         "pressure_kernel_reads_and_writes", "pressure_files_are_read_again"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace pagefold::guest_test
