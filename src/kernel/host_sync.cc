@@ -112,6 +112,15 @@ stub::Command command(std::uint64_t number, std::uint64_t a = 0, std::uint64_t b
   return {number, {a, b, c, d, e, f}, 0, 0};
 }
 
+bool is_huge_layer(const HostOp& op) {
+  return op.kind == HostOp::Kind::Map && op.piece.kind == HostPiece::Kind::Layer && op.piece.range.size() >= kHuge;
+}
+
+// How many calls an operation takes; the first decides whether it succeeded.
+std::size_t commands_of(const HostOp& op) { return is_huge_layer(op) ? 2 : 1; }
+
+bool stub_failed(std::int64_t result) { return result < 0 && result > -4096; }
+
 int source_fd(const HostOp& op) {
   if (op.piece.kind == HostPiece::Kind::Host) return op.fd;
   const vm::Object* object = op.piece.object.get();
@@ -174,7 +183,7 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
         out[count] = command(SYS_mmap, r.start, r.size(), op.piece.prot, static_cast<std::uint64_t>(flags | MAP_FIXED),
                              static_cast<std::uint64_t>(number), offset);
         out[count++].use_store = layer;
-        if (layer && r.size() >= kHuge) out[count++] = command(SYS_madvise, r.start, r.size(), MADV_DONTDUMP);
+        if (is_huge_layer(op)) out[count++] = command(SYS_madvise, r.start, r.size(), MADV_DONTDUMP);
         break;
       }
     }
@@ -244,25 +253,32 @@ Result<void> commit(Space& space, const std::vector<HostOp>& ops) {
 }
 
 Result<void> carry_out(Space& space, const Listener& listener, const std::vector<HostOp>& ops) {
-  for (std::size_t from = 0; from < ops.size();) {
+  std::vector<HostOp> done;
+  Result<void> outcome;
+  for (std::size_t from = 0; from < ops.size() && outcome;) {
     const std::uint64_t id = PAGEFOLD_TRY(space.agent.wait_idle());
+    const std::size_t first = from;
     const std::size_t count = PAGEFOLD_TRY(stage(space, listener, id, ops, from));
     PAGEFOLD_CHECK(space.agent.run(listener, count));
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto result = static_cast<volatile stub::Command&>(space.area->commands[i]).result;
-      if (result < 0 && result > -4096)
-        return fail(static_cast<int>(-result), fmt::format("host call {}", space.area->commands[i].number));
+    // A batch goes on after a call that failed; the host map must know of all that succeeded.
+    std::size_t at = 0;
+    for (std::size_t i = first; i < from; ++i) {
+      const std::int64_t result = static_cast<volatile stub::Command&>(space.area->commands[at]).result;
+      at += commands_of(ops[i]);
+      if (!stub_failed(result)) done.push_back(ops[i]);
+      else if (outcome) outcome = fail(static_cast<int>(-result), fmt::format("host call for {:x}", ops[i].piece.range.start));
     }
   }
-  return commit(space, ops);
+  PAGEFOLD_CHECK(commit(space, done));
+  return outcome;
 }
 
 Result<std::int64_t> call_in_guest(Space& space, const Listener& listener, const stub::Command& command) {
   PAGEFOLD_TRY(space.agent.wait_idle());
   space.area->commands[0] = command;
   PAGEFOLD_CHECK(space.agent.run(listener, 1));
-  const auto result = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
-  if (result < 0 && result > -4096) return fail(static_cast<int>(-result));
+  const std::int64_t result = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
+  if (stub_failed(result)) return fail(static_cast<int>(-result));
   return result;
 }
 

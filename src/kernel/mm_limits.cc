@@ -38,6 +38,20 @@ Bytes soft_limit_by_name(pid_t pid, int resource) {
   return soft == "unlimited" ? RLIM_INFINITY : std::strtoull(soft.c_str(), nullptr, 10);
 }
 
+std::size_t most_mappings() {
+  static const std::size_t most = [] {
+    const auto text = read_host_file("/proc/sys/vm/max_map_count");
+    return text ? std::strtoull(text->c_str(), nullptr, 10) : std::size_t{65530};
+  }();
+  return most;
+}
+
+// A mapping begins before `at` and goes on beyond it.
+bool splits(const Space& space, VirtAddr at) {
+  const vm::Vma* v = space.map.find(at);
+  return v != nullptr && v->range.start < at;
+}
+
 rlimit& entry(MemoryLimits& limits, std::uint64_t resource) {
   return resource == RLIMIT_AS ? limits.address_space : limits.data;
 }
@@ -66,6 +80,17 @@ Result<void> change(const Call& call, Space& space, pid_t group, std::uint64_t r
 }
 
 }  // namespace
+
+bool has_too_many_mappings(const Space& space) { return space.map.all().size() > most_mappings(); }
+
+bool change_would_split_too_many(const Space& space, VirtRange r) {
+  return space.map.all().size() >= most_mappings() && (splits(space, r.start) || splits(space, r.end));
+}
+
+bool unmap_would_split_too_many(const Space& space, VirtRange r) {
+  const vm::Vma* v = space.map.find(r.start);
+  return space.map.all().size() >= most_mappings() && v != nullptr && v->range.start < r.start && v->range.end > r.end;
+}
 
 MemoryLimits memory_limits(const Space& space, pid_t group) {
   auto it = space.limits.find(group);
@@ -110,10 +135,13 @@ bool may_lock(const Space& space, Bytes total) {
   return !exceeds_limit(space, RLIMIT_MEMLOCK, total) || has_capability(space.pid, kIpcLock);
 }
 
-Bytes data_bytes(const Space& space, VirtRange r) {
-  Bytes total = 0;
-  space.map.visit(r, [&](const vm::Vma& v) { total += is_data(v) ? v.range.intersect(r).size() : 0; });
-  return total;
+bool exceeds_data_limit(const Space& space, Bytes more, VirtRange replaced) {
+  const Bytes limit = soft_limit(space, RLIMIT_DATA);
+  if (limit == RLIM_INFINITY) return false;
+  Bytes now = 0;
+  for (const auto& [start, v] : space.map.all())
+    if (is_data(v)) now += v.range.size() - v.range.intersect(replaced).size();
+  return now + more > limit;
 }
 
 void on_prlimit(const Call& call) {

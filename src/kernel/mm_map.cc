@@ -143,8 +143,7 @@ Result<void> check_limits(const Space& space, const MapRequest& m, VirtRange r) 
   space.map.visit(r, [&](const vm::Vma& v) { replaced += v.range.intersect(r).size(); });
   if (exceeds_limit(space, RLIMIT_AS, space.map.mapped() - replaced + m.length)) return fail(ENOMEM);
   const bool data = !m.shared() && (m.prot & PROT_WRITE) != 0 && (m.flags & MAP_GROWSDOWN) == 0;
-  const Bytes others = data ? data_bytes(space, {0, r.start}) + data_bytes(space, {r.end, kUserTop}) : 0;
-  if (data && exceeds_limit(space, RLIMIT_DATA, others + m.length)) return fail(ENOMEM);
+  if (data && exceeds_data_limit(space, m.length, r)) return fail(ENOMEM);
   return {};
 }
 
@@ -175,6 +174,7 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
   Space& space = call.space();
   std::unique_lock lock(space.mutex);
   space.wait_for_fork(lock);
+  if (has_too_many_mappings(space)) return fail(ENOMEM);
   const VirtAddr start = PAGEFOLD_TRY(choose_address(space, m));
   const VirtRange r{start, start + m.length};
   PAGEFOLD_CHECK(check_lock(space, m));
@@ -212,7 +212,11 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
     PAGEFOLD_CHECK(unmap_range(space, r));
     v.layer = space.choose_layer(r);
     space.map.insert(std::move(v));
-    PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), r, Urgency::Lazy));
+    if (const auto done = synchronise(space, call.supervisor.listener(), r, Urgency::Lazy); !done) {
+      (void)unmap_range(space, r);
+      (void)synchronise(space, call.supervisor.listener(), r, Urgency::Lazy);
+      return tl::unexpected(done.error());
+    }
     // The file may have found a writer since it was looked up.
     if (given_up(backing.object)) PAGEFOLD_CHECK(give_back(space, call.supervisor.listener()));
   }
@@ -241,7 +245,7 @@ Result<VirtRange> protect_range(const Space& space, VirtRange r, std::uint64_t p
 bool too_much_data(const Space& space, const vm::Vma& v, VirtRange part, vm::Prot prot) {
   vm::Vma after = v;
   after.prot = prot;
-  return is_data(after) && !is_data(v) && exceeds_limit(space, RLIMIT_DATA, data_bytes(space, {0, kUserTop}) + part.size());
+  return is_data(after) && !is_data(v) && exceeds_data_limit(space, part.size());
 }
 
 Result<void> protect(const Call& call, VirtRange r, std::uint64_t flags, bool& proceed) {
@@ -258,6 +262,7 @@ Result<void> protect(const Call& call, VirtRange r, std::uint64_t flags, bool& p
     if (v == nullptr) error = ENOMEM;
     else if ((prot & ~v->may) != 0) error = EACCES;
     else if (too_much_data(space, *v, v->range.intersect(r), prot)) error = ENOMEM;
+    else if (v->prot != prot && change_would_split_too_many(space, v->range.intersect(r))) error = ENOMEM;
     else end = v->range.end;
   }
   end = std::min(end, r.end);
@@ -350,6 +355,7 @@ void on_munmap(const Call& call) {
   Space& space = call.space();
   std::unique_lock lock(space.mutex);
   space.wait_for_fork(lock);
+  if (unmap_would_split_too_many(space, r)) return call.fail(ENOMEM);
   auto done = unmap_range(space, r);
   if (done) done = synchronise(space, call.supervisor.listener(), r, Urgency::Lazy);
   call.finish(done);

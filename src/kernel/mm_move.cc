@@ -70,7 +70,7 @@ Result<std::vector<vm::Vma>> pieces_of(const Space& space, VirtRange r) {
 Result<void> check_growth(const Space& space, const vm::Vma& v, Bytes more) {
   if (v.locked && !may_lock(space, locked_bytes(space, {0, kUserTop}) + more)) return fail(EAGAIN);
   if (exceeds_limit(space, RLIMIT_AS, space.map.mapped() + more)) return fail(ENOMEM);
-  if (is_data(v) && exceeds_limit(space, RLIMIT_DATA, data_bytes(space, {0, kUserTop}) + more)) return fail(ENOMEM);
+  if (is_data(v) && exceeds_data_limit(space, more)) return fail(ENOMEM);
   return {};
 }
 

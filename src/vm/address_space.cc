@@ -64,17 +64,11 @@ bool AddressSpace::is_covered(VirtRange r) const {
 }
 
 std::optional<VirtAddr> AddressSpace::find_gap(Bytes size, VirtRange area) const {
-  auto it = vmas_.lower_bound(area.end);
-  VirtAddr top = it == vmas_.end() ? area.end : std::min(area.end, usable_below(it->second));
-  while (it != vmas_.begin()) {
-    --it;
-    const Vma& v = it->second;
-    if (v.range.end <= top && top - v.range.end >= size) break;
-    top = usable_below(v);
-    if (v.range.start <= area.start) return std::nullopt;
-  }
-  if (top < area.start || top - area.start < size) return std::nullopt;
-  return top - size;
+  const auto top = gaps_.highest(size, area, [this](VirtAddr end) {
+    const auto above = vmas_.find(end);
+    return above == vmas_.end() ? end : usable_below(above->second);
+  });
+  return top ? std::optional(*top - size) : std::nullopt;
 }
 
 void AddressSpace::account(Bytes added) {
@@ -109,6 +103,7 @@ AddressSpace::Map::iterator AddressSpace::merge_around(Map::iterator it) {
 Vma& AddressSpace::insert(Vma v) {
   assert(is_free(v.range) && !v.range.empty());
   account(v.range.size());
+  gaps_.take(v.range);
   const VirtAddr start = v.range.start;
   return merge_around(vmas_.emplace(start, std::move(v)).first)->second;
 }
@@ -119,6 +114,7 @@ std::vector<Vma> AddressSpace::remove(VirtRange r) {
   std::vector<Vma> removed;
   for (auto it = vmas_.lower_bound(r.start); it != vmas_.end() && it->second.range.start < r.end;) {
     mapped_ -= it->second.range.size();
+    gaps_.give(it->second.range);
     removed.push_back(std::move(it->second));
     it = vmas_.erase(it);
   }
@@ -143,6 +139,7 @@ Vma& AddressSpace::grow_down(Vma& v, VirtAddr start) {
   assert(start < v.range.start && is_free({start, v.range.start}));
   Vma grown = v;
   const Bytes more = v.range.start - start;
+  gaps_.take({start, v.range.start});
   vmas_.erase(v.range.start);
   grown.range.start = start;
   grown.layer -= more;
@@ -164,6 +161,13 @@ void AddressSpace::check_invariants() const {
     last = &v;
   }
   assert(total == mapped_ && mapped_ <= peak_mapped_);
+  Bytes free = 0;
+  for (const auto& [start, end] : gaps_.all()) {
+    assert(is_free({start, end}));
+    free += end - start;
+  }
+  assert(free + total == GapIndex::kEverything.size());
+  (void)free;
   (void)total;
   (void)last;
 }

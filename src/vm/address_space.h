@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/page.h"
+#include "vm/gap_index.h"
 #include "vm/vma.h"
 
 namespace pagefold::vm {
@@ -56,6 +57,7 @@ class AddressSpace {
   [[nodiscard]] Bytes peak_mapped() const { return peak_mapped_; }
   void clear() {
     vmas_.clear();
+    gaps_ = {};
     mapped_ = 0;
   }
   void check_invariants() const;
@@ -65,7 +67,8 @@ class AddressSpace {
   Map::iterator merge_around(Map::iterator it);
   void account(Bytes added);
 
-  Map vmas_;  // by range.start
+  Map vmas_;       // by range.start
+  GapIndex gaps_;  // everything between them
   VirtRange placement_{kPageSize * 16, kUserTop};
   Bytes mapped_ = 0, peak_mapped_ = 0;
 };
