@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 export JOBS
 
 .DEFAULT_GOAL = help
-.PHONY: help run test build fresh bench install ldconf bindings sweep sweep-ld leakcheck eintr real clean format
+.PHONY: help run test build fresh bench micro install ldconf bindings sweep sweep-ld leakcheck eintr real clean format
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,11 @@ fresh: ## make run and make test in a new Debian of their own (debootstrap, belo
 bench: build ## native against Pagefold in turn: table, and build/bench.json (options: BENCH="--quick --only fork")
 	@tools/install-packages.sh bench
 	$(RELEASE)/pagefold_bench --json build/bench.json $(BENCH)
+
+micro: build ## microbenchmarks of the model's data structures (options: MICRO="--benchmark_filter=Map")
+	@tools/install-packages.sh bench
+	@cmake --preset release >/dev/null && tools/build.sh release pagefold_micro
+	$(RELEASE)/pagefold_micro $(MICRO)
 
 install: build ## install pagefold below PREFIX (/usr/local)
 	cmake --install $(RELEASE) --prefix "$(PREFIX)"
