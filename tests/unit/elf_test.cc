@@ -278,6 +278,17 @@ TEST(ElfHash, KnownValues) {
   EXPECT_EQ(sysv_hash("printf"), 0x077905a6u);
 }
 
+TEST(ElfHash, GnuHashTakesTheBytesOneByOneWhateverTheLength) {
+  std::string name;
+  uint32_t expected = 5381;
+  for (int length = 0; length < 40; ++length) {
+    EXPECT_EQ(gnu_hash(name.c_str()), expected) << name;
+    const auto byte = static_cast<unsigned char>(length % 2 == 0 ? 'a' + length : 0xc0 + length);
+    name.push_back(static_cast<char>(byte));
+    expected = expected * 33 + byte;
+  }
+}
+
 TEST_F(ElfImage, VersionRequirementsAreWalked) {
   put_text(0x200, "");
   put_text(0x201, "libc.so.6");

@@ -15,9 +15,25 @@ size_t strlen(const char* s);
 
 namespace pagefold::ld {
 
+// Eight bytes at a time where neither string can reach the end of its page, for what lies behind may not be mapped.
 inline bool equal(const char* a, const char* b) {
-  while (*a != '\0' && *a == *b) ++a, ++b;
-  return *a == *b;
+  constexpr uint64_t kPage = 4096, kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+  const auto near_end = [](const char* s) { return (reinterpret_cast<uint64_t>(s) & (kPage - 1)) > kPage - 8; };
+  for (;;) {
+    if (near_end(a) || near_end(b)) {
+      if (*a != *b) return false;
+      if (*a == '\0') return true;
+      ++a, ++b;
+      continue;
+    }
+    uint64_t x, y;
+    __builtin_memcpy(&x, a, 8);
+    __builtin_memcpy(&y, b, 8);
+    const uint64_t zero = (x - kOnes) & ~x & kHighs;  // its lowest bit is in the first zero byte of x
+    if (x != y) return zero != 0 && __builtin_ctzll(zero) / 8 < __builtin_ctzll(x ^ y) / 8;
+    if (zero != 0) return true;
+    a += 8, b += 8;
+  }
 }
 
 inline bool equal(const char* a, size_t size, const char* b) {

@@ -5,6 +5,7 @@
 #include "ld/debug/debug.h"
 #include "ld/map/map_object.h"
 #include "ld/plt/plt.h"
+#include "ld/relocate/writable.h"
 #include "ld/resolve/lookup.h"
 #include "ld/start/process.h"
 #include "ld/tls/static_tls.h"
@@ -21,36 +22,6 @@ uint32_t class_of(uint32_t type) {
     default: return 0;
   }
 }
-
-// Where an object may be written. Remembers the segment of the last hit: relocations come in address order.
-class Writable {
- public:
-  Writable(const Module& module, uint32_t flags) : module_(module), flags_(flags) {}
-
-  // The place of `size` bytes at a file address, or null.
-  char* at(uint64_t address, uint64_t size) {
-    if (address - start_ >= size_ || size > size_ - (address - start_)) {
-      if (!find(address, size)) return nullptr;
-    }
-    return reinterpret_cast<char*>(module_.bias + address);
-  }
-
- private:
-  bool find(uint64_t address, uint64_t size) {
-    for (const Elf64_Phdr& segment : module_.headers) {
-      if (segment.p_type != PT_LOAD || (segment.p_flags & flags_) != flags_) continue;
-      if (address - segment.p_vaddr >= segment.p_memsz || size > segment.p_memsz - (address - segment.p_vaddr)) continue;
-      start_ = segment.p_vaddr;
-      size_ = segment.p_memsz;
-      return true;
-    }
-    return false;
-  }
-
-  const Module& module_;
-  uint32_t flags_;
-  uint64_t start_ = 0, size_ = 0;
-};
 
 // What a relocation refers to. Empty: an undefined weak symbol.
 struct Target {
@@ -101,11 +72,11 @@ class Relocator {
       return true;
     });
     if (!good) return bad_place(bad);
-    for (uint64_t i = 0; i < view.relative_count; ++i) {
-      const Rela& rela = view.rela[i];
-      char* word = writable_.at(rela.r_offset, 8);
-      if (word == nullptr) return bad_place(rela.r_offset);
-      const uint64_t value = bias + static_cast<uint64_t>(rela.r_addend);
+    const Rela* const end = view.rela.data + view.relative_count;
+    for (const Rela* rela = view.rela.data; rela != end; ++rela) {
+      char* word = writable_.at(rela->r_offset, 8);
+      if (word == nullptr) return bad_place(rela->r_offset);
+      const uint64_t value = bias + static_cast<uint64_t>(rela->r_addend);
       __builtin_memcpy(word, &value, 8);
     }
     if (debug::on(debug::kStatistics)) debug::statistics.relative += view.relative_count;
@@ -115,6 +86,7 @@ class Relocator {
   // IFUNC resolvers run in a second pass (`late`), when everything else they may look at is in place.
   Status pass(elf::Table<Rela> table, bool late) {
     for (const Rela& rela : table) {
+      if (table.end() - &rela > kFar) fetch_ahead(&rela);
       const auto type = static_cast<uint32_t>(rela.r_info);
       const bool is_late = type == R_X86_64_IRELATIVE;
       if (is_late != late) {
@@ -124,6 +96,22 @@ class Relocator {
       LD_TRY(apply(rela, type));
     }
     return nullptr;
+  }
+
+  static constexpr int kNear = 6, kFar = 12;  // relocations ahead
+
+  // (The compiler's own prefetch is dropped where it may use general registers only.)
+  static void fetch(const void* at) { asm volatile("prefetcht0 (%0)" : : "r"(at)); }
+
+  // Symbols and their names lie all over their tables; asked for in time, they do not have to be waited for.
+  void fetch_ahead(const Rela* rela) const {
+    const elf::ObjectView<Elf>& view = module_.view;
+    const auto symbol_of = [&](const Rela& ahead) {
+      const uint64_t index = ahead.r_info >> 32;
+      return index < view.symbols.count ? view.symbols.data + index : nullptr;
+    };
+    fetch(symbol_of(rela[kFar]));
+    if (const Symbol* near = symbol_of(rela[kNear]); near != nullptr) fetch(view.strings.data + near->st_name);
   }
 
   Status apply(const Rela& rela, uint32_t type) {

@@ -4,6 +4,7 @@
 #include "ld/base/text.h"
 #include "ld/debug/debug.h"
 #include "ld/resolve/dependency.h"
+#include "ld/resolve/start_index.h"
 #include "ld/resolve/unique.h"
 #include "ld/start/process.h"
 
@@ -72,7 +73,9 @@ template <bool kExplain>
 Outcome look_in_list(const Wanted& wanted, Module* referrer, const SearchList& list, uint32_t from, const Module* skip, Found& found) {
   const uint32_t count = __atomic_load_n(&list.count, __ATOMIC_ACQUIRE);
   LinkMap** maps = __atomic_load_n(&list.list, __ATOMIC_RELAXED);
+  const Filter* filters = start_filters(list);
   for (uint32_t i = from; i < count; ++i) {
+    if (!kExplain && filters != nullptr && !filters[i].maybe_has(wanted.hash)) continue;
     Module& module = *module_of(maps[i]);
     if constexpr (kExplain) {
       if (&module == skip || module.removed) continue;

@@ -38,6 +38,7 @@
 #include "ld/plt/plt.h"
 #include "ld/relocate/relocate.h"
 #include "ld/resolve/lookup.h"
+#include "ld/resolve/start_index.h"
 #include "ld/resolve/versions.h"
 #include "ld/start/libc.h"
 #include "ld/start/preload.h"
@@ -249,7 +250,9 @@ void make_thread() {
 void bind() {
   const uint64_t started = debug::on(debug::kStatistics) ? debug::clock() : 0;
   const Module& main = *world.main;
+  open_start_index();
   for (uint32_t i = main.initfini_count; i > 0; --i) must(relocate(*module_of(main.initfini[i - 1]), !process.bind_now));
+  close_start_index();
   if (debug::on(debug::kStatistics)) debug::statistics.relocation = debug::clock() - started;
   initialise_thread_tls(main_thread.block);
   for (Module* all = world.first; all != nullptr; all = all->next()) {
