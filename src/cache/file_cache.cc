@@ -29,6 +29,19 @@ LeaseOutcome take_lease(int fd, pid_t owner) {
   }
 }
 
+// Files whose contents do not come from pages at all, and memory that only descriptors name: a process outside the run may
+// share it, and it has no name under which anybody could look for it later.
+bool has_ordinary_pages(int fd, const struct stat& status) {
+  struct statfs fs {};
+  if (::fstatfs(fd, &fs) != 0) return false;
+  switch (fs.f_type) {
+    case PROC_SUPER_MAGIC: case SYSFS_MAGIC: case DEBUGFS_MAGIC: case TRACEFS_MAGIC: case CGROUP_SUPER_MAGIC:
+    case CGROUP2_SUPER_MAGIC: case HUGETLBFS_MAGIC: case SECURITYFS_MAGIC: case BPF_FS_MAGIC: return false;
+    case TMPFS_MAGIC: return status.st_nlink > 0;
+    default: return true;
+  }
+}
+
 // Another user's file that this user could not write: nobody here can open it for writing without a right Pagefold lacks.
 bool trusted_without_lease(int fd) {
   return ::faccessat(AT_FDCWD, fmt::format("/proc/self/fd/{}", fd).c_str(), W_OK, AT_EACCESS) != 0;
@@ -94,6 +107,10 @@ Result<vm::ObjectRef> FileCache::lookup(int fd, const std::string& name) {
     ++host_mapped_;
     return std::make_shared<HostObject>(name, status.st_dev, status.st_ino);
   };
+  if (ownership_ == Ownership::Full) {
+    if (auto object = PAGEFOLD_TRY(lookup_full(fd, status, name))) return vm::ObjectRef(object);
+    return host();
+  }
   struct statfs fs {};
   if (!S_ISREG(status.st_mode) || status.st_size == 0 || ::fstatfs(fd, &fs) != 0 || fs.f_type == TMPFS_MAGIC) return host();
 
@@ -126,12 +143,53 @@ Result<vm::ObjectRef> FileCache::lookup(int fd, const std::string& name) {
   return vm::ObjectRef(object);
 }
 
+Result<std::shared_ptr<FullFile>> FileCache::lookup_full(int fd, const struct stat& status, const std::string& name) {
+  std::shared_ptr<FullFile> object;
+  if (!S_ISREG(status.st_mode)) return object;
+  const std::lock_guard closed(gate(status));
+  object = full(status);
+  if (object || !has_ordinary_pages(fd, status)) return object;
+  UniqueFd own(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  struct stat now {};
+  if (!own || ::fstat(own.get(), &now) != 0) return object;
+  object = PAGEFOLD_TRY(FullFile::create(std::move(own), now, name));
+  trim();
+  const std::lock_guard lock(mutex_);
+  owned_[{status.st_dev, status.st_ino}] = object;
+  return object;
+}
+
+std::shared_ptr<FullFile> FileCache::full(const struct stat& status) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = owned_.find({status.st_dev, status.st_ino});
+  return it == owned_.end() ? nullptr : std::dynamic_pointer_cast<FullFile>(it->second);
+}
+
+std::vector<std::shared_ptr<FullFile>> FileCache::full_files() const {
+  std::vector<std::shared_ptr<FullFile>> all;
+  if (ownership_ == Ownership::Full)
+    for (const auto& object : objects()) all.push_back(std::static_pointer_cast<FullFile>(object));
+  return all;
+}
+
+void FileCache::forget_deleted() {
+  std::vector<std::shared_ptr<FileObject>> dropped;  // closed outside the lock
+  const std::lock_guard lock(mutex_);
+  std::erase_if(owned_, [&](auto& entry) {
+    struct stat now {};
+    if (entry.second.use_count() > 1 || ::fstat(entry.second->file(), &now) != 0 || now.st_nlink != 0) return false;
+    dropped.push_back(std::move(entry.second));
+    return true;
+  });
+}
+
 void FileCache::trim() {
   std::vector<std::shared_ptr<FileObject>> dropped;  // closed outside the lock
   const std::lock_guard lock(mutex_);
   if (owned_.size() < kMostFiles) return;
   for (auto it = owned_.begin(); it != owned_.end();) {
-    if (it->second.use_count() == 1) {
+    const auto* full = dynamic_cast<const FullFile*>(it->second.get());
+    if (it->second.use_count() == 1 && (full == nullptr || full->dirty_pages() == 0)) {
       by_lease_.erase(it->second->file());
       dropped.push_back(std::move(it->second));
       it = owned_.erase(it);

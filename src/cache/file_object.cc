@@ -28,6 +28,7 @@ FileObject::FileObject(UniqueFd file, const struct stat& status, std::string nam
     : Object(Kind::File, std::move(name), status.st_dev, status.st_ino),
       file_(std::move(file)),
       status_(status),
+      size_(static_cast<Bytes>(status.st_size)),
       store_(std::move(store)),
       reader_(std::move(reader)) {}
 
@@ -127,6 +128,8 @@ Result<Bytes> FileObject::read_file(Bytes offset, void* to, Bytes length, Patien
 
 Result<PageIndex> FileObject::ensure(PageIndex first, PageIndex last, Patience patience) {
   PageIndex read = 0;
+  const auto unchanged = PAGEFOLD_TRY(steady(patience));
+  last = std::min(last, page_of(store_->size()));
   std::unique_lock lock(mutex_);
   for (PageIndex page = resident_.next_gap(first, last); page < last; page = resident_.next_gap(page, last)) {
     if (filling_.test(page)) {

@@ -3,8 +3,9 @@
 // held on it makes the kernel stop any opener for writing, guest or not, until Pagefold has handed the file back to the
 // host.
 //
-// Page states, under mutex(): absent, filling (being read by one thread; others wait on it), resident. A FileObject's
-// size is fixed: a change of size needs a writer, and a writer ends the object.
+// Page states, under mutex(): absent, filling (being read by one thread; others wait on it), resident. An owned file's
+// size is fixed: a change of size needs a writer, and a writer ends the object. Fully owned files are another class
+// (full_file.h); for their sake a fill holds contents() shared.
 #pragma once
 
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <shared_mutex>
 #include <utility>
 #include <vector>
 
@@ -22,7 +24,7 @@
 
 namespace pagefold::cache {
 
-class FileObject final : public vm::Object {
+class FileObject : public vm::Object {
  public:
   enum class Patience { NoWait, Wait };  // NoWait: only what the host can give without touching a disk
 
@@ -32,7 +34,7 @@ class FileObject final : public vm::Object {
              UniqueFd reader);
   ~FileObject() override;
 
-  [[nodiscard]] Bytes size() const { return static_cast<Bytes>(status_.st_size); }
+  [[nodiscard]] Bytes size() const { return size_; }
   // As far as the file reaches, in pages; once the object is given up, as far as it reaches now.
   [[nodiscard]] PageIndex pages() const;
   [[nodiscard]] int file() const { return file_.get(); }
@@ -63,7 +65,12 @@ class FileObject final : public vm::Object {
   using Runs = std::vector<std::pair<PageIndex, PageIndex>>;
   [[nodiscard]] Runs usually_mapped(PageIndex first, PageIndex last, PageIndex most) const;
   [[nodiscard]] Runs usually_copied(PageIndex first, PageIndex last, PageIndex most) const;
-  // Copies one page's contents, from its frame or else straight from the file.
+  // A fully owned file changes while it is mapped: until the lock is let go it does not. Empty for other files.
+  // EAGAIN: NoWait, and it is being changed.
+  [[nodiscard]] virtual Result<std::shared_lock<std::shared_mutex>> steady([[maybe_unused]] Patience patience) const {
+    return std::shared_lock<std::shared_mutex>();
+  }
+  // Copies one page's contents, from its frame or else straight from the file; steady() held.
   Result<void> copy_page(PageIndex page, void* to, Patience patience);
 
   // Takes the frames of [first, last) away, out of all page tables; the next touch of such a page reads it again. Returns how
@@ -76,17 +83,23 @@ class FileObject final : public vm::Object {
   [[nodiscard]] bool given_up() const { return given_up_; }
   void give_up() { given_up_ = true; }
 
+ protected:
+  UniqueFd file_;
+  struct stat status_;
+  std::atomic<Bytes> size_;
+  std::shared_ptr<frame::Store> store_;
+  // Held shared while pages are filled from the file, exclusively while the file and its frames are changed.
+  // Taken before mutex_, and under Space::mutex only if that needs no waiting.
+  mutable std::shared_mutex contents_;
+  mutable std::mutex mutex_;
+  std::condition_variable filled_;
+  vm::PageSet resident_, filling_, mapped_, copied_;
+
  private:
   Runs resident_runs(const vm::PageSet& of, PageIndex first, PageIndex last, PageIndex most) const;
   Result<Bytes> read_file(Bytes offset, void* to, Bytes length, Patience patience) const;
 
-  UniqueFd file_;
-  struct stat status_;
-  std::shared_ptr<frame::Store> store_;
   UniqueFd reader_;
-  mutable std::mutex mutex_;
-  std::condition_variable filled_;
-  vm::PageSet resident_, filling_, mapped_, copied_;
   std::shared_ptr<vm::FrameListener> listener_;
   std::atomic<std::uint64_t> evictions_{0};
   std::atomic<bool> given_up_{false};

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -82,7 +83,9 @@ int run_command(const RunArguments& arguments) {
   const auto summary = kernel::run({.command = arguments.program,
                                     .fault_around = arguments.fault_around,
                                     .loader = arguments.loader == kOwnLoader ? kernel::Loader::Pagefold : kernel::Loader::System,
-                                    .memory = *memory});
+                                    .memory = *memory,
+                                    .own_files = arguments.own_files,
+                                    .write_back = arguments.write_back});
   if (!summary) {
     const Refusal refusal = refusal_of(summary.error(), arguments.program.front());
     complain(refusal.message);
@@ -111,7 +114,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({kOwnLoader, kSystemLoader}))
       ->type_name("LOADER")
       ->capture_default_str();
-  run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
+  auto* mem = run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
   run->add_option("--policy", arguments->policy, "Which frame goes when there is no room")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(reclaim::kPolicyNames), std::end(reclaim::kPolicyNames))))
       ->type_name("")
@@ -119,6 +122,17 @@ void add_run(CLI::App& app, Invocation& invocation) {
   run->add_option("--swap", arguments->swap, "Where private pages go: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE], none")
       ->type_name("WHERE")
       ->capture_default_str();
+  auto* own_files =
+      run->add_flag("--own-files", arguments->own_files,
+                    "Own files fully: pages of files that guests write are Pagefold's, too (docs/files.md); not with --mem")
+          ->excludes(mem);
+  const std::map<std::string, std::uint64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
+  run->add_option_function<std::uint64_t>(
+         "--writeback", [arguments](std::uint64_t ms) { arguments->write_back = std::chrono::milliseconds(ms); },
+         "With --own-files: write dirty pages back at least this often; 0s: only when something asks for them [5s]")
+      ->needs(own_files)
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED))
+      ->type_name("TIME");
   // Only for the help: the program's words never reach the parser.
   run->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")
       ->type_name("")

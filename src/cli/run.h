@@ -1,6 +1,7 @@
 // `pagefold run`: runs a program on Pagefold's memory and tells the story afterwards.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct RunArguments {
   unsigned fault_around = 256;
   std::string loader = "system";  // or "pagefold"
   std::string memory, policy = "lru", swap = "zram";  // memory: empty: no limit
+  bool own_files = false;
+  std::chrono::milliseconds write_back{5000};
 };
 
 // Returns the exit code: the program's own, or 125, 126, 127 (see kernel/run.h). A JSON file that cannot be written

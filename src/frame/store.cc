@@ -16,6 +16,12 @@ Result<std::shared_ptr<Store>> Store::create(const char* name, Bytes size) {
   return std::make_shared<Store>(std::move(fd), size);
 }
 
+Result<void> Store::resize(Bytes size) {
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return fail_errno("resize a frame store");
+  size_ = size;
+  return {};
+}
+
 Result<UniqueFd> Store::open_read_only() const {
   UniqueFd fd(::open(fmt::format("/proc/self/fd/{}", fd_.get()).c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail_errno("open a frame store for reading");

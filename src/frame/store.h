@@ -3,6 +3,7 @@
 // store frees every frame at once.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "base/fd.h"
@@ -12,13 +13,15 @@ namespace pagefold::frame {
 
 class Store final : public vm::FrameSource {
  public:
-  // name appears only in the supervisor's own descriptor table. size is fixed: accesses beyond it raise SIGBUS in a guest.
+  // name appears only in the supervisor's own descriptor table. Accesses beyond size raise SIGBUS in a guest.
   static Result<std::shared_ptr<Store>> create(const char* name, Bytes size);
 
   explicit Store(UniqueFd fd, Bytes size) : fd_(std::move(fd)), size_(size) {}
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] Bytes size() const { return size_; }
+  // The store ends at `size` from now on; frames beyond it are gone, from every page table as well.
+  Result<void> resize(Bytes size);
   // A second descriptor of the same memfd, open for reading only: a guest that maps it can never store into the frames.
   Result<UniqueFd> open_read_only() const;
 
@@ -30,7 +33,7 @@ class Store final : public vm::FrameSource {
 
  private:
   UniqueFd fd_;
-  Bytes size_;
+  std::atomic<Bytes> size_;
 };
 
 }  // namespace pagefold::frame

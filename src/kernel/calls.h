@@ -45,12 +45,28 @@ void on_shmdt(const Call& call);
 // proc_calls.cc: /proc as the program should see it
 void on_open(const Call& call);
 void on_openat(const Call& call);
+// file_write.cc, file_read.cc: calls on files, when those are fully owned
+void on_file_write(const Call& call);
+void on_file_copy(const Call& call);
+void on_ftruncate(const Call& call);
+void on_truncate(const Call& call);
+void on_truncating_open(const Call& call);
+void on_fallocate(const Call& call);
+void on_file_read(const Call& call);
+void on_file_sync(const Call& call);
+void on_sync_all(const Call& call);
+void on_hole_seek(const Call& call);
+// The call opens, by this path, a file with O_TRUNC: answers the call and returns true if the file is mapped.
+bool open_and_truncate(const Call& call, int directory, VirtAddr path, std::uint64_t flags);
 // own_filter.cc: seccomp filters of the program's own
 void on_own_filter(const Call& call);
 // The caller is bound by a filter that neither a fork nor an exec would survive.
 bool filter_forbids_new_processes(const Call& call);
 // refuse.cc: what cannot be supported
 void on_refuse(const Call& call);
+
+// A guest's descriptor, as our own: the same open file description.
+Result<UniqueFd> borrow(const Call& call, int fd);
 
 // Shared by the mm_*.cc files. Space::mutex held.
 // Forgets what is mapped in r: the model, its pages. The host follows by synchronise().

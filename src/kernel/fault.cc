@@ -9,6 +9,7 @@
 #include "kernel/fault_service.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
+#include "kernel/own_files.h"
 
 namespace pagefold::kernel {
 namespace {
@@ -46,6 +47,14 @@ Served FaultService::serve() {
     if (outcome == Outcome::Done) return Served::Yes;
     if (outcome == Outcome::Later && patience_ == Patience::NoWait) return Served::Later;
     lock.unlock();
+    if (changing_) {
+      const auto file = std::exchange(changing_, nullptr);
+      OwnFiles& files = *supervisor_.own_files();
+      if (before_ == Before::Expel)
+        files.expel(*file, changing_page_, changing_page_ + 1);
+      else
+        as_it_is_ = !files.write_back(*file, changing_page_, changing_page_ + 1);
+    }
     if (cold_) {
       const auto file = std::exchange(cold_, nullptr);
       was_cold_ = true;
@@ -87,6 +96,14 @@ FaultService::Outcome FaultService::attempt() {
   if (auto* shared = dynamic_cast<frame::SharedObject*>(v->object.get())) return serve_shared(*v, *shared);
   space_.uffd.wake(page);
   return Outcome::Done;
+}
+
+// Something must be done that wants other spaces' locks.
+FaultService::Outcome FaultService::first(Before what, const vm::Vma& v, PageIndex page) {
+  before_ = what;
+  changing_ = std::static_pointer_cast<cache::FullFile>(v.object);
+  changing_page_ = page;
+  return Outcome::Later;
 }
 
 vm::Vma* FaultService::grow_stack() {

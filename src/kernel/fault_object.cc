@@ -26,6 +26,9 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
     space_.uffd.wake(here);
     return Outcome::Done;
   }
+  // Only of a fully owned file can the frame have gone since: by truncation, or because the file was changed.
+  auto* full = tracked(v) ? static_cast<cache::FullFile*>(&file) : nullptr;
+  if (full != nullptr && fault_.guarded) return make_dirty(v, *full, page);
   // Sequential touches widen the window as for anonymous memory; otherwise a small block around the touch.
   VirtRange r = window(v, 0);
   const bool cached = file.resident(page);
@@ -48,6 +51,11 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
     }
     was_cold_ = true;
     stats().frames(static_cast<std::int64_t>(bytes_of(*read)));
+    if (!file.resident(page)) {
+      space_.uffd.wake(here);
+      return Outcome::Done;
+    }
+    last = std::max(page + 1, file.resident_until(page, last));
     if (*read > 1) stats().speculation(static_cast<std::int64_t>(bytes_of(*read - 1)));
   } else {
     last = file.resident_until(page, last);
@@ -67,18 +75,42 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   const VirtAddr start = fault_.address - bytes_of(page - first);
   r = {start, start + bytes_of(last - first)};
   file.note_touched(page);
-  const auto done = space_.uffd.map_present(r, pmap::Uffd::Wake::Yes);
+  const bool stores = full != nullptr && fault_.write;
+  const auto done = space_.uffd.map_present(r, stores ? pmap::Uffd::Wake::No : pmap::Uffd::Wake::Yes,
+                                            full != nullptr ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No);
+  if (!done && done.error().code == EFAULT && space_.own_files != nullptr) {  // cut off, or changed
+    space_.uffd.wake(here);
+    return Outcome::Done;
+  }
   if (!done) return evicted_meanwhile(done.error()) ? Outcome::Later : give_up(done.error());
   r = finish(r, *done);
   installed(v, r);
   mapped.set_range(first, first + r.pages());
+  if (stores) return make_dirty(v, *full, page);
   record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, r.size());
   return Outcome::Done;
 }
 
+// The mark comes first: whoever writes the page back clears it, then protects the page under this space's lock.
+FaultService::Outcome FaultService::make_dirty(const vm::Vma& v, cache::FullFile& file, PageIndex page) {
+  if (!v.hold) return Outcome::Done;  // the program is ending, and has stored what counts
+  switch (file.mark_dirty(page)) {
+    case cache::FullFile::Mark::Done: break;
+    case cache::FullFile::Mark::Followed: return first(Before::Expel, v, page);
+    case cache::FullFile::Mark::NoFrame:
+      space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+      return Outcome::Done;
+  }
+  const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
+  if (!allowed) return give_up(allowed.error());
+  record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, kPageSize);
+  return Outcome::Done;
+}
+
 void FaultService::map_history(cache::FileObject& file) {
+  const bool full = dynamic_cast<cache::FullFile*>(&file) != nullptr;
   for (const auto& [start, v] : space_.map.all()) {
-    if (v.object.get() != &file) continue;
+    if (v.object.get() != &file || (full && v.layered)) continue;
     const pmap::HostPiece want = wanted(v);
     // Where the host lags behind the model, the page tables there belong to something else.
     space_.host.visit(v.range, [&](const pmap::HostPiece& have) {
@@ -94,7 +126,8 @@ void FaultService::map_history_of(const vm::Vma& v, cache::FileObject& file) {
   const PageIndex first = page_of(v.offset);
   for (const auto& [from, to] : file.usually_mapped(first, first + v.range.pages(), kMost)) {
     const VirtAddr at = v.range.start + bytes_of(from - first);
-    const auto done = space_.uffd.map_present({at, at + bytes_of(to - from)}, pmap::Uffd::Wake::No);
+    const auto done = space_.uffd.map_present({at, at + bytes_of(to - from)}, pmap::Uffd::Wake::No,
+                                              tracked(v) ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No);
     if (done) space_.mapped_pages[&file].set_range(from, from + page_of(done->reached));
   }
 }

@@ -37,7 +37,7 @@ FaultService::Outcome FaultService::serve_layer(vm::Vma& v) {
   vm::Layer& layer = *space_.layer;
   const PageIndex page = v.layer_page(fault_.address);
   if (layer.present().test(page) && layer.frames().is_out(page)) return bring_back(v, page);
-  if (fault_.guarded) return break_sharing(page);
+  if (fault_.guarded) return layer.mirrors().test(page) ? stop_following(page) : break_sharing(page);
   if (layer.present().test(page)) {
     space_.uffd.wake({fault_.address, fault_.address + kPageSize});
     return Outcome::Done;
@@ -61,6 +61,16 @@ FaultService::Outcome FaultService::break_sharing(PageIndex page) {
   const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
   if (!allowed) return give_up(allowed.error());
   record(FaultCause::CopyOnWrite, bytes_of(*copies));
+  return Outcome::Done;
+}
+
+FaultService::Outcome FaultService::stop_following(PageIndex page) {
+  vm::Layer& layer = *space_.layer;
+  layer.unmirror(page);
+  layer.note_touched(page);
+  const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
+  if (!allowed) return give_up(allowed.error());
+  record(FaultCause::CopyOnWrite, 0);
   return Outcome::Done;
 }
 
@@ -104,6 +114,14 @@ FaultService::Outcome FaultService::pull(vm::Vma& v, PageIndex page) {
 FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject& file) {
   const PageIndex file_page = page_of(v.object_offset(fault_.address));
   if (file_page >= file.pages()) return beyond_end(v);
+  auto* const full = dynamic_cast<cache::FullFile*>(&file);
+  const auto unchanged = file.steady(cache::FileObject::Patience::NoWait);
+  if (!unchanged) {
+    cold_ = std::static_pointer_cast<cache::FileObject>(v.object);
+    cold_first_ = file_page;
+    cold_last_ = file_page + 1;
+    return Outcome::Later;
+  }
   VirtRange wish = window(v, run_before(*space_.layer, v.layer_page(fault_.address)));
   const PageIndex first_page = page_of(v.layer),
                   copies = space_.layer->present().count_range(first_page, first_page + v.range.pages());
@@ -120,6 +138,13 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
   for (VirtAddr at = around.start; at < around.end; at += kPageSize) {
     const PageIndex source = page_of(v.object_offset(at));
     if (source >= file.pages()) break;
+    const bool follows = full == nullptr || full->follow(source);
+    if (!follows && at == fault_.address && !as_it_is_ && !fault_.write) return first(Before::WriteBack, v, source);
+    if (!follows && at > fault_.address) break;
+    if (!follows && at < fault_.address) {
+      r = {at + kPageSize, at + kPageSize};
+      continue;
+    }
     const auto copied = file.copy_page(source, contents + (at - around.start), cache::FileObject::Patience::NoWait);
     if (copied) {
       r.end = at + kPageSize;
@@ -137,9 +162,25 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
   }
   if (asked_.empty())
     file.note_copied(page_of(v.object_offset(r.start)), page_of(v.object_offset(r.start)) + r.pages());
+  if (full != nullptr) return fill_mirrors(v, r, contents + (r.start - around.start));
   return filled(v, r,
                 space_.uffd.copy(r, contents + (r.start - around.start), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes),
                 FaultCause::CopyOnWrite);
+}
+
+// Copies that follow the file until they are stored into. The thread is woken last: until then its page is no mirror yet.
+FaultService::Outcome FaultService::fill_mirrors(vm::Vma& v, VirtRange r, const std::byte* contents) {
+  const auto done = space_.uffd.copy(r, contents, pmap::Uffd::Guard::Yes, pmap::Uffd::Wake::No);
+  if (!done) return give_up(done.error());
+  const VirtRange there{r.start, r.start + done->reached};
+  note_filled(v, there);
+  if (!there.empty()) space_.layer->note_mirrors(v.layer_page(r.start), v.layer_page(r.start) + there.pages());
+  installed(v, there);
+  const PageIndex page = v.layer_page(fault_.address);
+  if (there.contains(fault_.address) && (fault_.write || as_it_is_)) return stop_following(page);
+  space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+  record(FaultCause::CopyOnWrite, there.size());
+  return Outcome::Done;
 }
 
 // Pages of which earlier guests came to have copies of their own.

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "cache/file_object.h"
+#include "cache/full_file.h"
 #include "frame/shared_object.h"
 #include "kernel/fault.h"
 #include "kernel/pressure.h"
@@ -31,6 +32,7 @@ class FaultService {
 
  private:
   enum class Outcome { Done, Later };
+  enum class Before { WriteBack, Expel };
 
   static std::uint64_t clock_ns() {
     return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -40,13 +42,19 @@ class FaultService {
   [[nodiscard]] PageIndex wish() const;  // frames that would be welcome
   Outcome serve_layer(vm::Vma& v);
   Outcome fill_from_file(vm::Vma& v, cache::FileObject& file);
+  Outcome fill_mirrors(vm::Vma& v, VirtRange r, const std::byte* contents);
   Outcome break_sharing(PageIndex page);
   Outcome pull(vm::Vma& v, PageIndex page);
   Outcome clear(vm::Vma& v);
   Outcome serve_file(vm::Vma& v, cache::FileObject& file);
+  // The first store to a clean page of a fully owned file.
+  Outcome make_dirty(const vm::Vma& v, cache::FullFile& file, PageIndex page);
   Outcome serve_shared(vm::Vma& v, frame::SharedObject& shared);
   Outcome violation(VirtRange r, bool mapped);
   Outcome beyond_end(vm::Vma& v);
+  Outcome first(Before what, const vm::Vma& v, PageIndex page);
+  // The private page is the program's own from now on.
+  Outcome stop_following(PageIndex page);
   Outcome give_up(const Error& error);
   Outcome want_more_room(const Error& error);
   Outcome bring_back(vm::Vma& v, PageIndex page);
@@ -103,6 +111,11 @@ class FaultService {
   std::shared_ptr<cache::FileObject> cold_;  // must be read before the next attempt
   PageIndex cold_first_ = 0, cold_last_ = 0;
   bool was_cold_ = false;
+  // Pages of a fully owned file that must be written back, or rid of their mirrors, before the next attempt.
+  Before before_ = Before::WriteBack;
+  std::shared_ptr<cache::FullFile> changing_;
+  PageIndex changing_page_ = 0;
+  bool as_it_is_ = false;  // the page could not be written back: its copy will not follow the file
 };
 
 }  // namespace pagefold::kernel

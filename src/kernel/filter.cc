@@ -143,6 +143,12 @@ Program decide(const SyscallRow& row) {
       p.skip_if(BPF_JEQ, RLIMIT_DATA, 1);
       p.answer(SECCOMP_RET_ALLOW);
       break;
+    case SyscallRow::When::HoleSeek:
+      p.load(argument(2));
+      p.skip_if(BPF_JEQ, SEEK_DATA, 2);
+      p.skip_if(BPF_JEQ, SEEK_HOLE, 1);
+      p.answer(SECCOMP_RET_ALLOW);
+      break;
     case SyscallRow::When::FilterOp:
       p.load(kArgument0);
       p.skip_unless(BPF_JGT, SECCOMP_SET_MODE_FILTER, 1);
@@ -156,7 +162,7 @@ Program decide(const SyscallRow& row) {
 }  // namespace
 
 // The number is looked at first and alone, so that the kernel's cache of always-allowed calls covers all that is not ours.
-std::vector<sock_filter> make_filter() {
+std::vector<sock_filter> make_filter(FileCalls file_calls) {
   Program p;
   p.load(kArch);
   p.skip_if(BPF_JEQ, AUDIT_ARCH_X86_64, 1);
@@ -166,6 +172,7 @@ std::vector<sock_filter> make_filter() {
   p.skip_if(BPF_JGE, 2 * std::uint64_t{kX32Bit}, 1);  // negative: how a tracer skips a call
   p.answer(SECCOMP_RET_ERRNO | ENOSYS);
   for (const SyscallRow& row : syscall_table()) {
+    if (row.own_files && file_calls == FileCalls::Native) continue;
     Program block;
     block.append(allow_stub(row.from_stub));
     block.append(decide(row));

@@ -9,7 +9,9 @@
 
 namespace pagefold::kernel {
 
-std::vector<sock_filter> make_filter();
+enum class FileCalls : bool { Native, Trapped };  // reads and writes of files: Trapped when files are fully owned
+
+std::vector<sock_filter> make_filter(FileCalls file_calls = FileCalls::Native);
 // Installs the filter in the calling process; the listener's descriptor. Async-signal-safe after make_filter().
 // Without CAP_SYS_ADMIN, no_new_privs is set first: set-uid programs then run without their rights.
 int install_filter(const std::vector<sock_filter>& filter);

@@ -19,6 +19,7 @@
 #include "kernel/host_proc.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
+#include "kernel/own_files.h"
 #include "kernel/pressure.h"
 #include "kernel/redirect.h"
 #include "stub/blob.h"
@@ -83,6 +84,7 @@ Result<SpaceRef> snapshot(Space& parent, vm::Layer::Hot hot) {
   std::vector<std::shared_ptr<vm::Layer>> dropped;  // outlives the lock
   {
     const std::lock_guard family(parent.layer->mutex());
+    PAGEFOLD_CHECK(parent.layer->drop_mirrors(0, page_of(~VirtAddr{0})));
     child->layer = vm::Layer::fork(parent.layer, child->frames(), hot, dropped);
     if (Pressure* limit = pressure()) limit->adopt(child);
     PAGEFOLD_CHECK(guard_pages(parent));
@@ -268,8 +270,16 @@ void on_agent_next(const Call& call) {
 
 // Whoever waits for this process may count on its memory being gone: the agent, which shares it, ends first.
 void on_exit_group(const Call& call) {
-  if (call.task.group == call.space().pid && call.supervisor.is_alone(call.task))
+  if (call.task.group == call.space().pid && call.supervisor.is_alone(call.task)) {
     call.supervisor.end_agent(call.space(), Supervisor::Wait::Yes);
+    if (OwnFiles* files = call.supervisor.own_files()) {
+      {
+        const std::lock_guard lock(call.space().mutex);
+        OwnFiles::leave(call.space());
+      }
+      files->settle();
+    }
+  }
   call.proceed();
 }
 

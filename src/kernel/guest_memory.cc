@@ -7,8 +7,11 @@
 #include <cstring>
 
 #include "cache/file_object.h"
+#include "cache/full_file.h"
 #include "frame/shared_object.h"
 #include "kernel/fault.h"
+#include "kernel/host_sync.h"
+#include "kernel/own_files.h"
 #include "kernel/pressure.h"
 
 namespace pagefold::kernel {
@@ -21,6 +24,7 @@ using PageBuffer = std::array<std::byte, kPageSize>;
 struct ColdPage {
   std::shared_ptr<FileObject> file;
   PageIndex page = 0;
+  bool followed = false;  // and mirrors of it must go
 };
 
 // Host-mapped memory is ordinary memory of the host; reading it cannot come back to us. Never by process id: the process
@@ -31,6 +35,13 @@ Result<void> copy_host(const Space& space, VirtAddr address, void* local, Bytes 
   return n == static_cast<ssize_t>(length) ? Result<void>{} : fail(EFAULT);
 }
 
+Result<void> copy_page(const std::shared_ptr<FileObject>& file, PageIndex page, void* to, ColdPage& cold) {
+  const auto unchanged = file->steady(FileObject::Patience::NoWait);
+  auto copied = unchanged ? file->copy_page(page, to, FileObject::Patience::NoWait) : fail(EAGAIN);
+  if (!copied && copied.error().code == EAGAIN) cold = {file, page};
+  return copied;
+}
+
 // The contents of the page of a layered mapping that lies at `page_address`. Family lock held.
 Result<void> layered_page(const Space& space, const vm::Vma& v, VirtAddr page_address, void* to, ColdPage& cold) {
   const PageIndex page = v.layer_page(page_address);
@@ -39,9 +50,7 @@ Result<void> layered_page(const Space& space, const vm::Vma& v, VirtAddr page_ad
   const auto file = std::dynamic_pointer_cast<FileObject>(v.object);
   const PageIndex source = page_of(v.object_offset(page_address));
   if (!file || source >= file->pages()) return fail(EFAULT);
-  auto copied = file->copy_page(source, to, FileObject::Patience::NoWait);
-  if (!copied && copied.error().code == EAGAIN) cold = {file, source};
-  return copied;
+  return copy_page(file, source, to, cold);
 }
 
 // One piece that lies within one page. Space::mutex held.
@@ -57,9 +66,7 @@ Result<void> read_piece(Space& space, VirtAddr address, void* to, Bytes length, 
   } else if (const auto file = std::dynamic_pointer_cast<FileObject>(v->object)) {
     const PageIndex source = page_of(v->object_offset(page));
     if (source >= file->pages()) return fail(EFAULT);
-    auto copied = file->copy_page(source, contents.data(), FileObject::Patience::NoWait);
-    if (!copied && copied.error().code == EAGAIN) cold = {file, source};
-    PAGEFOLD_CHECK(std::move(copied));
+    PAGEFOLD_CHECK(copy_page(file, source, contents.data(), cold));
   } else {
     auto* shared = dynamic_cast<frame::SharedObject*>(v->object.get());
     if (shared == nullptr) return fail(EFAULT);
@@ -68,6 +75,18 @@ Result<void> read_piece(Space& space, VirtAddr address, void* to, Bytes length, 
   }
   std::memcpy(to, contents.data() + (address - page), length);
   return {};
+}
+
+// A store into a fully owned file, as the guest would make it.
+Result<void> write_tracked(const vm::Vma& v, VirtAddr address, const void* from, Bytes length, ColdPage& cold) {
+  const auto file = std::static_pointer_cast<cache::FullFile>(v.object);
+  const PageIndex page = page_of(v.object_offset(address));
+  if (page >= file->pages()) return fail(EFAULT);
+  if (const auto mark = file->mark_dirty(page); mark != cache::FullFile::Mark::Done) {
+    cold = {file, page, mark == cache::FullFile::Mark::Followed};
+    return fail(EAGAIN);
+  }
+  return file->store_bytes(v.object_offset(address), from, length);
 }
 
 Result<void> write_piece(Space& space, VirtAddr address, const void* from, Bytes length, ColdPage& cold) {
@@ -79,10 +98,12 @@ Result<void> write_piece(Space& space, VirtAddr address, const void* from, Bytes
     if (shared->resident.set(page_of(v->object_offset(address)))) stats().frames(kPageSize);
     return shared->frames().write(v->object_offset(address), from, length);
   }
+  if (tracked(*v)) return write_tracked(*v, address, from, length, cold);
   if (v->object && !v->layered) return fail(EFAULT);
   const std::lock_guard family(space.layer->mutex());
   const PageIndex page = v->layer_page(address);
   PAGEFOLD_TRY(space.layer->push(page));
+  space.layer->unmirror(page);
   if (!space.layer->present().test(page)) {
     PageBuffer contents;
     PAGEFOLD_CHECK(layered_page(space, *v, page_down(address), contents.data(), cold));
@@ -104,6 +125,10 @@ Result<void> each_piece(Space& space, VirtAddr address, Bytes length, Piece&& pi
       const std::lock_guard lock(space.mutex);
       result = piece(at, done, n, cold);
       account(space);
+    }
+    if (!result && cold.followed) {
+      space.own_files->expel(static_cast<cache::FullFile&>(*cold.file), cold.page, cold.page + 1);
+      continue;
     }
     if (!result && cold.file) {
       Room room;

@@ -124,6 +124,7 @@ bool stub_failed(std::int64_t result) { return result < 0 && result > -4096; }
 int source_fd(const HostOp& op) {
   if (op.piece.kind == HostPiece::Kind::Host) return op.fd;
   const vm::Object* object = op.piece.object.get();
+  if (op.piece.kind == HostPiece::Kind::Tracked) return static_cast<const cache::FullFile*>(object)->frames();
   if (const auto* file = dynamic_cast<const cache::FileObject*>(object)) return file->reader();
   if (const auto* shared = dynamic_cast<const frame::SharedObject*>(object)) return shared->store()->fd();
   return -1;
@@ -131,8 +132,13 @@ int source_fd(const HostOp& op) {
 
 }  // namespace
 
+bool tracked(const vm::Vma& v) {
+  return v.shared && (v.may & vm::kWrite) != 0 && dynamic_cast<const cache::FullFile*>(v.object.get()) != nullptr;
+}
+
 HostPiece wanted(const vm::Vma& v) {
   if (v.host()) return {v.range, HostPiece::Kind::Host, v.prot, v.offset, nullptr};
+  if (tracked(v)) return {v.range, HostPiece::Kind::Tracked, v.prot, v.offset, v.object};
   if (v.object && !v.layered) return {v.range, HostPiece::Kind::Object, v.prot, v.offset, v.object};
   return {v.range, HostPiece::Kind::Layer, v.prot, v.layer, nullptr};
 }
@@ -176,6 +182,7 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
         if (layer) flags = MAP_SHARED | MAP_NORESERVE;
         if (op.piece.kind == HostPiece::Kind::Object)
           flags = (op.piece.object->kind() == vm::Object::Kind::File ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE;
+        if (op.piece.kind == HostPiece::Kind::Tracked) flags = MAP_SHARED | MAP_NORESERVE;
         const Bytes offset = op.piece.kind == HostPiece::Kind::Host ? op.file_offset : op.piece.offset;
         const int fd = layer ? -1 : source_fd(op);
         if (fd >= 0 && !numbers.contains(fd)) numbers[fd] = PAGEFOLD_TRY(listener.add_fd(id, fd));
@@ -222,15 +229,18 @@ Result<void> register_piece(Space& space, const HostPiece& piece) {
     const bool evictable = pressure() != nullptr && piece.object->kind() == vm::Object::Kind::Shared;
     return evictable ? space.uffd.register_shared_stores(piece.range) : space.uffd.register_shared(piece.range);
   }
+  if (piece.kind == HostPiece::Kind::Tracked) return space.uffd.register_shared_stores(piece.range);
   PAGEFOLD_CHECK(space.uffd.register_private(piece.range));
-  // A fresh mapping has lost the write protection of pages that heirs still inherit.
+  // A fresh mapping has lost the write protection of pages that heirs still inherit, and of mirrors.
   const std::lock_guard family(space.layer->mutex());
   Result<void> done;
   const PageIndex first = page_of(piece.offset);
-  space.layer->guarded().for_each_run(first, first + piece.range.pages(), [&](PageIndex from, PageIndex to) {
-    const VirtAddr start = piece.range.start + bytes_of(from - first);
-    if (done) done = space.uffd.write_protect({start, start + bytes_of(to - from)});
-  });
+  for (const vm::PageSet* pages : {&space.layer->guarded(), &space.layer->mirrors()}) {
+    pages->for_each_run(first, first + piece.range.pages(), [&](PageIndex from, PageIndex to) {
+      const VirtAddr start = piece.range.start + bytes_of(from - first);
+      if (done) done = space.uffd.write_protect({start, start + bytes_of(to - from)});
+    });
+  }
   return done;
 }
 

@@ -50,6 +50,8 @@ Result<void> carry_out(Space& space, const Listener& listener, const std::vector
 // One system call made by the agent in the guest's name; its result, or its errno.
 Result<std::int64_t> call_in_guest(Space& space, const Listener& listener, const stub::Command& command);
 
+// Stores through the mapping change a fully owned file.
+bool tracked(const vm::Vma& v);
 // What the host should have for a mapping of the model.
 pmap::HostPiece wanted(const vm::Vma& v);
 

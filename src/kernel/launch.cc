@@ -1,10 +1,10 @@
 // One run from beginning to end: watcher, first guest, supervisor, summary.
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,12 +21,14 @@
 namespace pagefold::kernel {
 namespace {
 
-struct Pipe {
-  UniqueFd read, write;
-  static Result<Pipe> create() {
+// Sockets, for the sake of send(2) and recv(2): the filter, which binds the first guest's process before anybody receives its
+// calls, may trap read(2) and write(2), but never these.
+struct Channel {
+  UniqueFd ours, theirs;
+  static Result<Channel> create() {
     std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("pipe");
-    return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return fail_errno("socketpair");
+    return Channel{UniqueFd(ends[0]), UniqueFd(ends[1])};
   }
 };
 
@@ -40,12 +42,13 @@ struct SavedSignals {
   sigset_t mask;
 };
 
-[[noreturn]] void become_guest(const RunOptions& options, const std::vector<sock_filter>& filter, const Pipe& tell, const Pipe& go, const SavedSignals& saved) {
+[[noreturn]] void become_guest(const RunOptions& options, const std::vector<sock_filter>& filter, const Channel& channel,
+                               const SavedSignals& saved) {
   const int listener = install_filter(filter);
   Hello hello{listener, listener < 0 ? errno : 0};
-  (void)!::write(tell.write.get(), &hello, sizeof hello);
+  (void)!::send(channel.theirs.get(), &hello, sizeof hello, MSG_NOSIGNAL);
   char byte = 0;
-  if (listener < 0 || ::read(go.read.get(), &byte, 1) != 1) ::_exit(kExitFailed);
+  if (listener < 0 || ::recv(channel.theirs.get(), &byte, 1, 0) != 1) ::_exit(kExitFailed);
   ::close(listener);
   ::sigprocmask(SIG_SETMASK, &saved.mask, nullptr);
   std::vector<char*> arguments;
@@ -53,7 +56,7 @@ struct SavedSignals {
   arguments.push_back(nullptr);
   ::execvp(arguments[0], arguments.data());
   hello.error = errno;
-  (void)!::write(tell.write.get(), &hello, sizeof hello);
+  (void)!::send(channel.theirs.get(), &hello, sizeof hello, MSG_NOSIGNAL);
   ::_exit(hello.error == ENOENT ? kExitNotFound : kExitNotExecutable);
 }
 
@@ -71,8 +74,8 @@ std::uint64_t nanoseconds(const timeval& t) {
 }
 
 // Takes the listener over from the first guest's process and starts to serve.
-Result<void> start(Supervisor& supervisor, pid_t root, const Pipe& tell, Hello& hello) {
-  if (::read(tell.read.get(), &hello, sizeof hello) != sizeof hello || hello.listener < 0)
+Result<void> start(Supervisor& supervisor, pid_t root, const Channel& channel, Hello& hello) {
+  if (::recv(channel.ours.get(), &hello, sizeof hello, 0) != sizeof hello || hello.listener < 0)
     return fail(hello.error != 0 ? hello.error : EIO, "install the system-call filter");
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, root, 0)));
   UniqueFd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), hello.listener, 0)));
@@ -100,13 +103,13 @@ Result<report::RunSummary> run(const RunOptions& options) {
   if (options.memory.limit != 0) set_pressure(PAGEFOLD_TRY(Pressure::create(options.memory)));
   Watcher watcher;
   PAGEFOLD_CHECK(watcher.start());
-  const Pipe tell = PAGEFOLD_TRY(Pipe::create()), go = PAGEFOLD_TRY(Pipe::create());
-  const auto filter = make_filter();
+  const Channel channel = PAGEFOLD_TRY(Channel::create());
+  const auto filter = make_filter(options.own_files ? FileCalls::Trapped : FileCalls::Native);
 
   ::fflush(nullptr);
   const pid_t root = watcher.fork_into();
   if (root < 0) return fail_errno("fork");
-  if (root == 0) become_guest(options, filter, tell, go, saved);
+  if (root == 0) become_guest(options, filter, channel, saved);
   g_root = root;
   raise_descriptor_limit();
   ::signal(SIGINT, SIG_IGN);
@@ -120,14 +123,14 @@ Result<report::RunSummary> run(const RunOptions& options) {
   {
     Supervisor supervisor(options);
     Result<void> ready = supervisor.prepare();  // while the child installs its filter
-    if (ready) ready = start(supervisor, root, tell, hello);
+    if (ready) ready = start(supervisor, root, channel, hello);
     if (!ready) {
       ::kill(root, SIGKILL);
       ::waitpid(root, nullptr, 0);
       watcher.finish();
       return tl::unexpected(ready.error());
     }
-    (void)!::write(go.write.get(), "g", 1);
+    (void)!::send(channel.ours.get(), "g", 1, MSG_NOSIGNAL);
     summary.exit_code = exit_code(supervisor.wait());
     watcher.end_guests();  // the threads that receive calls end when nobody is left to make any
     supervisor.stop();     // first: the last spaces are counted by threads of the pool
@@ -135,8 +138,7 @@ Result<report::RunSummary> run(const RunOptions& options) {
   }
   watcher.finish();
 
-  ::fcntl(tell.read.get(), F_SETFL, O_NONBLOCK);
-  if (::read(tell.read.get(), &hello, sizeof hello) == sizeof hello) return fail(hello.error, options.command[0]);
+  if (::recv(channel.ours.get(), &hello, sizeof hello, MSG_DONTWAIT) == sizeof hello) return fail(hello.error, options.command[0]);
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   summary.command = options.command;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "kernel/guest_memory.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
+#include "kernel/own_files.h"
 
 #ifndef MADV_COLD
 #define MADV_COLD 20
@@ -116,6 +118,12 @@ Result<void> advise(const Call& call, VirtRange r, int advice) {
   for (const vm::Vma& v : pieces) {
     hole = hole || v.range.start > at;
     at = v.range.end;
+    if (advice == MADV_REMOVE && tracked(v) && !v.locked) {  // changes a file: no lock of a space may be held
+      lock.unlock();
+      PAGEFOLD_CHECK(space.own_files->punch(static_cast<cache::FullFile&>(*v.object), page_of(v.offset), page_of(v.offset) + v.range.pages()));
+      lock.lock();
+      continue;
+    }
     PAGEFOLD_CHECK(v.host() ? advise_host(call, v.range, advice) : advise_one(space, v, v.range, advice));
   }
   if (const Change change = flag_change(advice)) space.map.modify(r, change);
@@ -150,6 +158,15 @@ void mlock(const Call& call, bool on_fault) {
   if (checked.error != 0) return call.fail(checked.error);
   if (checked.empty) return call.reply(0);
   call.finish(lock_range(call, checked.range, on_fault));
+}
+
+// To the file, and the file to its disk.
+Result<void> sync_mapping(const Call& call, const vm::Vma& v) {
+  auto& file = static_cast<cache::FullFile&>(*v.object);
+  call.supervisor.about_to_wait();
+  PAGEFOLD_CHECK(call.supervisor.own_files()->synchronise(file, page_of(v.offset), page_of(v.offset) + v.range.pages()));
+  if (::fdatasync(file.file()) != 0) return fail_errno("sync " + file.name());
+  return {};
 }
 
 bool page_resident(Space& space, const vm::Vma& v, VirtAddr at) {
@@ -188,16 +205,21 @@ void on_msync(const Call& call) {
   if (checked.error != 0) return call.fail(checked.error);
   if (checked.empty) return call.reply(0);
   bool hole = false, locked = false, host = false;
+  std::vector<vm::Vma> full;
   {
     const std::lock_guard lock(call.space().mutex);
     hole = !call.space().map.is_covered(checked.range);
     call.space().map.visit(checked.range, [&](const vm::Vma& v) {
       locked = locked || v.locked;
       host = host || (v.host() && v.shared);
+      if (v.shared && dynamic_cast<const cache::FullFile*>(v.object.get()) != nullptr) full.push_back(vm::clip(v, checked.range));
     });
   }
   if ((flags & MS_INVALIDATE) != 0 && locked) return call.fail(EBUSY);
-  // What can be dirty is mapped by the host, which also has mappings wherever the model has one or had none.
+  // In order of addresses, up to a hole or the first failure (mm/msync.c).
+  for (const vm::Vma& v : full)
+    if (const auto done = (flags & MS_SYNC) != 0 ? sync_mapping(call, v) : Result<void>{}; !done) return call.fail(done.error().code);
+  // What else can be dirty is mapped by the host, which also has mappings wherever the model has one or had none.
   if (host && !hole) return call.proceed();
   hole ? call.fail(ENOMEM) : call.reply(0);
 }

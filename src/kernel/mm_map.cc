@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <limits>
 #include <optional>
 
 #include "frame/shared_object.h"
@@ -24,6 +25,7 @@
 #include "kernel/mm_limits.h"
 #include "kernel/pressure.h"
 #include "kernel/own_loader.h"
+#include "kernel/own_files.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -53,30 +55,33 @@ struct MapRequest {
   [[nodiscard]] bool shared() const { return type() != MAP_PRIVATE; }
 };
 
-// A guest's descriptor, as our own.
-Result<UniqueFd> borrow(const Call& call, int fd) {
-  UniqueFd own;
-  if (call.task.group == call.space().pid) {
-    own.reset(static_cast<int>(::syscall(SYS_pidfd_getfd, call.space().pidfd.get(), fd, 0)));
-  } else {
-    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, call.task.group, 0)));
-    own.reset(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
-  }
-  if (!own) return fail_errno("guest descriptor");
-  return own;
-}
-
 struct Backing {
   vm::ObjectRef object;
+  std::shared_ptr<const void> hold;
   UniqueFd fd;
   vm::Prot may = vm::kRead | vm::kWrite | vm::kExec;
 };
+
+// mm/mmap.c, file_mmap_ok.
+bool beyond_any_file(int fd, const MapRequest& m) {
+  constexpr auto kLargest = static_cast<Bytes>(std::numeric_limits<off_t>::max());
+  struct stat status {};
+  return m.length > kLargest || (m.offset > kLargest - m.length && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode));
+}
+
+Result<void> try_map(int fd, std::uint64_t flags) {
+  void* at = ::mmap(nullptr, kPageSize, PROT_READ, static_cast<int>(flags & ~std::uint64_t{MAP_FIXED | MAP_POPULATE | MAP_LOCKED}), fd, 0);
+  if (at == MAP_FAILED) return fail(errno);
+  ::munmap(at, kPageSize);
+  return {};
+}
 
 Result<Backing> file_backing(const Call& call, const MapRequest& m) {
   Backing backing;
   backing.fd = PAGEFOLD_TRY(borrow(call, m.fd));
   const int mode = ::fcntl(backing.fd.get(), F_GETFL);
   if ((mode & O_PATH) != 0) return fail(EBADF);
+  if (beyond_any_file(backing.fd.get(), m)) return fail(EOVERFLOW);
   const bool readable = (mode & O_ACCMODE) != O_WRONLY, writable = (mode & O_ACCMODE) != O_RDONLY;
   if (m.type() != MAP_PRIVATE && m.type() != MAP_SHARED && m.type() != MAP_SHARED_VALIDATE) return fail(EINVAL);
   if (m.type() == MAP_SHARED_VALIDATE && (m.flags & ~kKnownFlags & ~std::uint64_t{MAP_TYPE}) != 0) return fail(EOPNOTSUPP);
@@ -89,10 +94,17 @@ Result<Backing> file_backing(const Call& call, const MapRequest& m) {
     backing.may &= static_cast<vm::Prot>(~vm::kExec);
   }
   if ((m.flags & MAP_GROWSDOWN) != 0) return fail(EINVAL);
+  // Whether a file can be mapped like this depends on its file system (private mappings only; others have dropped the flag).
+  if (m.type() == MAP_PRIVATE && (m.flags & MAP_SYNC) != 0) PAGEFOLD_CHECK(try_map(backing.fd.get(), m.flags));
   std::array<char, PATH_MAX> name{};
   const auto link = fmt::format("/proc/self/fd/{}", backing.fd.get());
   if (::readlink(link.c_str(), name.data(), name.size() - 1) < 0) return fail_errno("name of a mapped file");
   backing.object = PAGEFOLD_TRY(call.supervisor.files().lookup(backing.fd.get(), name.data()));
+  if (const auto full = std::dynamic_pointer_cast<cache::FullFile>(backing.object)) {
+    call.supervisor.own_files()->refresh(*full);
+    if (m.shared() && writable)
+      backing.hold = PAGEFOLD_TRY(call.supervisor.own_files()->hold(full, std::move(backing.fd)));
+  }
   return backing;
 }
 
@@ -186,6 +198,7 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
   v.may = backing.may;
   v.shared = m.shared();
   v.object = backing.object;
+  v.hold = std::move(backing.hold);
   v.offset = m.anonymous() ? 0 : m.offset;
   v.grows_down = (m.flags & MAP_GROWSDOWN) != 0;
   v.no_reserve = (m.flags & MAP_NORESERVE) != 0;
@@ -322,6 +335,18 @@ VirtAddr set_brk(const Call& call, VirtAddr wanted_brk) {
 
 }  // namespace
 
+Result<UniqueFd> borrow(const Call& call, int fd) {
+  UniqueFd own;
+  if (call.task.group == call.space().pid) {
+    own.reset(static_cast<int>(::syscall(SYS_pidfd_getfd, call.space().pidfd.get(), fd, 0)));
+  } else {
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, call.task.group, 0)));
+    own.reset(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
+  }
+  if (!own) return fail_errno("guest descriptor");
+  return own;
+}
+
 Result<void> unmap_range(Space& space, VirtRange r) {
   for (const vm::Vma& v : space.map.remove(r)) {
     if (v.layered) {
@@ -343,6 +368,7 @@ void on_mmap(const Call& call) {
   // The bootstrap code maps the stub itself (takeover.cc).
   if (call.space().state == Space::State::Booting) return call.proceed();
   const auto mapped = map(call, m);
+  if (OwnFiles* files = call.supervisor.own_files()) files->settle();
   mapped ? call.reply_address(*mapped) : call.fail(mapped.error().code);
 }
 
@@ -358,6 +384,8 @@ void on_munmap(const Call& call) {
   if (unmap_would_split_too_many(space, r)) return call.fail(ENOMEM);
   auto done = unmap_range(space, r);
   if (done) done = synchronise(space, call.supervisor.listener(), r, Urgency::Lazy);
+  lock.unlock();
+  if (OwnFiles* files = call.supervisor.own_files()) files->settle();
   call.finish(done);
 }
 

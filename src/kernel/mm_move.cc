@@ -15,6 +15,7 @@
 #include "kernel/fault.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
+#include "kernel/own_files.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -205,6 +206,7 @@ void fill_if_locked(const Call& call, VirtRange more) {
 void on_mremap(const Call& call) {
   const Move m{call.argument(0), page_up(call.argument(1)), page_up(call.argument(2)), call.argument(3), call.argument(4)};
   const auto moved = remap(call, m);
+  if (OwnFiles* files = call.supervisor.own_files()) files->settle();
   if (moved && m.new_size > m.old_size && m.old_size != 0) fill_if_locked(call, {*moved + m.old_size, *moved + m.new_size});
   moved ? call.reply_address(*moved) : call.fail(moved.error().code);
 }

@@ -149,10 +149,12 @@ bool answer(const Call& call, int directory, VirtAddr path_address, std::uint64_
 }  // namespace
 
 void on_open(const Call& call) {
+  if (open_and_truncate(call, AT_FDCWD, call.argument(0), call.argument(1))) return;
   if (!answer(call, AT_FDCWD, call.argument(0), call.argument(1))) call.proceed();
 }
 
 void on_openat(const Call& call) {
+  if (open_and_truncate(call, static_cast<int>(call.argument(0)), call.argument(1), call.argument(2))) return;
   if (!answer(call, static_cast<int>(call.argument(0)), call.argument(1), call.argument(2))) call.proceed();
 }
 

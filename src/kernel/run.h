@@ -1,6 +1,7 @@
 // Running a program on Pagefold's memory: the one entry of kernel/ for the command line.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct RunOptions {
   unsigned fault_around = 256;       // most pages installed by one fault, 1..512; 1 = exact accounting
   Loader loader = Loader::System;
   MemoryOptions memory;
+  bool own_files = false;            // files are fully owned (docs/files.md)
+  std::chrono::milliseconds write_back{5000};  // own_files: how long a page stays dirty at most; 0: until it must be written
 };
 
 // Exit codes of `pagefold run` beside the program's own (as env(1), nice(1), timeout(1)).

@@ -49,6 +49,7 @@ class AreaView {
 };
 
 struct HostOp;
+class OwnFiles;
 
 // The limits Pagefold keeps itself (mm_limits.cc).
 struct MemoryLimits {
@@ -68,6 +69,7 @@ struct Space {
   UniqueFd pidfd;          // constant once running
   UniqueFd memory;         // /proc/PID/mem of this very address space, whatever pid has become; constant once running
   std::uint64_t token = 0;  // constant
+  OwnFiles* own_files = nullptr;  // constant once running; null unless the run owns files fully
   State state = State::Booting;
 
   vm::AddressSpace map;

@@ -15,6 +15,7 @@
 #include "kernel/fault.h"
 #include "kernel/hand_over.h"
 #include "kernel/host_proc.h"
+#include "kernel/own_files.h"
 #include "kernel/pressure.h"
 #include "kernel/syscall_table.h"
 #include "stub/blob.h"
@@ -38,7 +39,10 @@ Supervisor::Supervisor(const RunOptions& options)
       files_([this](const std::shared_ptr<cache::FileObject>& file) { give_to_host(file); },
              [](const std::shared_ptr<cache::FileObject>& file) {
                if (Pressure* limit = pressure()) limit->adopt(file);
-             }) {}
+             },
+             options.own_files ? cache::FileCache::Ownership::Full : cache::FileCache::Ownership::Leased) {
+  if (options.own_files) own_files_ = std::make_unique<OwnFiles>(*this, options.write_back);
+}
 
 Supervisor::~Supervisor() { stop(); }
 
@@ -53,6 +57,7 @@ Result<void> Supervisor::prepare() {
   if (!exits_ || !stop_event_) return fail_errno("epoll");
   files_.start();
   if (options_.loader == Loader::Pagefold) own_loader_ = PAGEFOLD_TRY(OwnLoader::open(PAGEFOLD_TRY(OwnLoader::find())));
+  if (own_files_) own_files_->start();
   return {};
 }
 
@@ -253,6 +258,7 @@ void Supervisor::watch_exit(pid_t pid) {
 }
 
 void Supervisor::add_space(const SpaceRef& space, pid_t tid) {
+  space->own_files = own_files_.get();
   const std::lock_guard lock(mutex_);
   tasks_[tid] = Task{tid, tid, space};
   tokens_[space->token] = space;
@@ -273,7 +279,13 @@ void Supervisor::leave_space(pid_t group) {
     }
   }
   // Freeing its frames takes a while; neither the program that is being started nor a parent needs to wait for it.
-  for (SpaceRef& space : left) defer([this, space = std::move(space)] { destroy_if_empty(space); });
+  // With fully owned files its last stores must be in the files first.
+  for (SpaceRef& space : left) {
+    if (own_files_)
+      destroy_if_empty(space);
+    else
+      defer([this, space = std::move(space)] { destroy_if_empty(space); });
+  }
 }
 
 void Supervisor::forget_thread(pid_t tid) {
@@ -329,6 +341,12 @@ void Supervisor::destroy_if_empty(const SpaceRef& space) {
     tokens_.erase(space->token);
   }
   space->agent.gone();
+  bury(*space);
+  if (own_files_) own_files_->settle();
+}
+
+void Supervisor::bury(Space& dead) {
+  Space* const space = &dead;
   const std::lock_guard lock(space->mutex);
   if (space->state == Space::State::Dead) return;
   space->state = Space::State::Dead;
@@ -336,6 +354,7 @@ void Supervisor::destroy_if_empty(const SpaceRef& space) {
   space->fork_child.reset();
   space->fork_done.notify_all();
   end_agent(*space, Wait::No);
+  if (own_files_) own_files_->leave(*space);
   stats().frames(-static_cast<std::int64_t>(space->accounted));
   space->accounted = 0;
   space->map.clear();
@@ -435,6 +454,7 @@ void Supervisor::stop() {
     threads.swap(threads_);
   }
   for (std::thread& thread : threads) thread.join();
+  if (own_files_) own_files_->stop();
   files_.stop();
 }
 

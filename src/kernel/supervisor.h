@@ -30,6 +30,8 @@
 
 namespace pagefold::kernel {
 
+class OwnFiles;
+
 // One guest thread, or a process that has not exec'ed yet (space is null).
 struct Task {
   pid_t tid = 0;
@@ -52,6 +54,8 @@ class Supervisor final : public view::Introspector {
 
   const Listener& listener() const { return listener_; }
   cache::FileCache& files() { return files_; }
+  // Null unless the run owns files fully.
+  OwnFiles* own_files() { return own_files_.get(); }
   unsigned fault_around() const { return options_.fault_around; }
   // The loader that guests get in place of glibc's; null: they keep the genuine one.
   const OwnLoader* own_loader() const { return own_loader_.get(); }
@@ -101,6 +105,7 @@ class Supervisor final : public view::Introspector {
   // Remembers what the space's mappings held, for the summary. Space::mutex held.
   void count_objects(const Space& space);
   void destroy_if_empty(const SpaceRef& space);
+  void bury(Space& dead);
   // Somebody is about to write the file: every mapping of it becomes the host's.
   void give_to_host(const std::shared_ptr<cache::FileObject>& file);
 
@@ -108,6 +113,7 @@ class Supervisor final : public view::Introspector {
   Listener listener_;
   cache::FileCache files_;
   std::unique_ptr<OwnLoader> own_loader_;
+  std::unique_ptr<OwnFiles> own_files_;
   UniqueFd stub_;
   UniqueFd fault_device_;
   pid_t root_ = 0;

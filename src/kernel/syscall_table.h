@@ -20,6 +20,7 @@ struct SyscallRow {
     FilterOrMm,  // argument 0 is PR_SET_SECCOMP or PR_SET_MM
     FilterOp,    // argument 0 sets a filter
     MemoryLimit0, MemoryLimit1,  // argument 0, or 1, is RLIMIT_AS or RLIMIT_DATA
+    HoleSeek,                    // argument 2 is SEEK_DATA or SEEK_HOLE
   } when = When::Always;
   int error = 0;
   // The call made from the stub's own text (by the stub, or by a guest that jumps there).
@@ -30,6 +31,8 @@ struct SyscallRow {
     Moves,    // the same, also for [argument 4, + argument 2)
     Attaches  // passes, unless argument 1 lies at or below the stub's text
   } from_stub = FromStub::Trapped;
+  // Only of interest when files are fully owned; runs natively otherwise.
+  bool own_files = false;
 };
 
 std::span<const SyscallRow> syscall_table();

@@ -29,6 +29,7 @@
 #include "kernel/host_proc.h"
 #include "kernel/host_sync.h"
 #include "kernel/mm_limits.h"
+#include "kernel/own_files.h"
 #include "kernel/own_loader.h"
 #include "kernel/pressure.h"
 #include "kernel/redirect.h"
@@ -182,6 +183,7 @@ class TakeOver {
     const UniqueFd fd = open_mapped(pid_, m);
     last_object_ = fd ? PAGEFOLD_TRY(supervisor_.files().lookup(fd.get(), m.name))
                       : std::make_shared<cache::HostObject>(m.name, 0, m.inode);
+    if (const auto full = std::dynamic_pointer_cast<cache::FullFile>(last_object_)) supervisor_.own_files()->refresh(*full);
     return last_object_;
   }
 
@@ -301,6 +303,7 @@ void on_execve(const Call& call) {
   const auto tid = static_cast<pid_t>(notification.pid);
   if (call.task.space && filter_forbids_new_processes(call)) return call.fail(EPERM);
   call.supervisor.about_to_wait();
+  if (OwnFiles* files = call.supervisor.own_files()) (void)files->write_back_all();  // the host reads the program
   Room room;
   (void)room.ask(kRoomForExec, 0, reclaim::Patience::Wait);  // failing that, its pages go to the swap
   bool released = false;

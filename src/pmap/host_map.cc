@@ -84,7 +84,7 @@ void HostMap::check_invariants() const {
   for (const auto& [start, p] : pieces_) {
     assert(start == p.range.start && !p.range.empty() && start >= last);
     assert(page_aligned(p.range.start) && page_aligned(p.range.end) && page_aligned(p.offset));
-    assert((p.kind == HostPiece::Kind::Object) == (p.object != nullptr));
+    assert((p.kind == HostPiece::Kind::Object || p.kind == HostPiece::Kind::Tracked) == (p.object != nullptr));
     last = p.range.end;
   }
   (void)last;

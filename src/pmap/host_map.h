@@ -18,13 +18,14 @@ struct HostPiece {
   enum class Kind {
     Layer,   // the address space's own store, shared mapping, served by faults
     Object,  // the store of a file (private mapping of a read-only descriptor) or of shared memory, served by faults
+    Tracked,  // the store of a fully owned file, shared and writable; first stores to clean pages are served as faults
     Host,    // a real file, device, or the vdso: none of our business
   };
   VirtRange range;
   Kind kind = Kind::Layer;
   vm::Prot prot = vm::kNone;
   Bytes offset = 0;      // of range.start in the store
-  vm::ObjectRef object;  // Kind::Object only
+  vm::ObjectRef object;  // Kind::Object and Kind::Tracked only
 
   [[nodiscard]] bool same_source(const HostPiece& other) const {
     return kind == other.kind && object == other.object && offset - range.start == other.offset - other.range.start;

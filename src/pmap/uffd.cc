@@ -10,6 +10,9 @@
 namespace pagefold::pmap {
 namespace {
 
+// UFFDIO_CONTINUE_MODE_WP, which older headers lack.
+constexpr std::uint64_t kContinueProtected = 1 << 1;
+
 enum class Step { Done, Skip, Retry, Moot, Failed };
 
 Step judge(int error) {
@@ -109,11 +112,11 @@ Result<Filled> Uffd::copy(VirtRange r, const void* from, Guard guard, Wake wake)
   });
 }
 
-Result<Filled> Uffd::map_present(VirtRange r, Wake wake) const {
+Result<Filled> Uffd::map_present(VirtRange r, Wake wake, Guard guard) const {
   return fill(r, "map pages", [&](VirtAddr at, Bytes length, std::int64_t& done) {
     uffdio_continue request{};
     request.range = {at, length};
-    request.mode = wake == Wake::Yes ? 0 : UFFDIO_CONTINUE_MODE_DONTWAKE;
+    request.mode = (guard == Guard::Yes ? kContinueProtected : 0) | (wake == Wake::Yes ? 0 : UFFDIO_CONTINUE_MODE_DONTWAKE);
     const int outcome = ::ioctl(fd_.get(), UFFDIO_CONTINUE, &request);
     done = request.mapped;
     return outcome;

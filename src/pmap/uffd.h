@@ -42,7 +42,8 @@ class Uffd {
   // Maps frames filled with the bytes at from.
   Result<Filled> copy(VirtRange r, const void* from, Guard guard, Wake wake) const;
   // Maps the frames that the store already holds.
-  Result<Filled> map_present(VirtRange r, Wake wake) const;
+  // With Guard::Yes (Linux 6.4), write-protected where registered as tracked.
+  Result<Filled> map_present(VirtRange r, Wake wake, Guard guard = Guard::No) const;
   Result<void> write_protect(VirtRange r) const;
   Result<void> allow_writes(VirtRange r) const;
   // Accesses to r raise SIGBUS from now on (Linux 6.6); false when the kernel cannot.

@@ -130,7 +130,20 @@ Result<void> Layer::discard(PageIndex first, PageIndex last) {
   inherited_.clear_range(first, last);
   guarded_.clear_range(first, last);
   speculative_.clear_range(first, last);
+  mirrors_.clear_range(first, last);
   return {};
+}
+
+Result<void> Layer::drop_mirrors(PageIndex first, PageIndex last) {
+  Result<void> done;
+  mirrors_.for_each_run(first, last, [&](PageIndex from, PageIndex to) {
+    if (auto released = frames_->release(bytes_of(from), bytes_of(to - from)); !released && done) done = std::move(released);
+    present_.clear_range(from, to);
+    guarded_.clear_range(from, to);
+    speculative_.clear_range(from, to);
+  });
+  mirrors_.clear_range(first, last);
+  return done;
 }
 
 void Layer::retire() {
@@ -142,6 +155,7 @@ void Layer::retire() {
     present_.clear(page);
     guarded_.clear(page);
     speculative_.clear(page);
+    mirrors_.clear(page);
   }
 }
 
@@ -169,7 +183,7 @@ void Layer::absorb_retired_source(std::vector<std::shared_ptr<Layer>>& dropped) 
 }
 
 void Layer::check_invariants() const {
-  for (const PageSet* set : {&present_, &inherited_, &guarded_, &speculative_}) set->check_invariants();
+  for (const PageSet* set : {&present_, &inherited_, &guarded_, &speculative_, &mirrors_}) set->check_invariants();
   const auto within = [](const PageSet& part, const PageSet& whole) {
     bool is = true;
     part.for_each_run(0, kEnd, [&](PageIndex a, PageIndex b) { is = is && whole.next_gap(a, b) == b; });
@@ -177,6 +191,7 @@ void Layer::check_invariants() const {
   };
   assert(within(guarded_, present_));
   assert(within(speculative_, present_));
+  assert(within(mirrors_, present_));
   present_.for_each_run(0, kEnd, [&]([[maybe_unused]] PageIndex a, [[maybe_unused]] PageIndex b) { assert(!inherited_.any(a, b)); });
   assert(inherited_.empty() || source_ != nullptr);
   for (PageIndex page = inherited_.next(0, kEnd); page < kEnd; page = inherited_.next(page + 1, kEnd))

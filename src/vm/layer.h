@@ -55,6 +55,14 @@ class Layer {
   // Present pages that the host's page tables write-protect, because heirs may inherit them.
   [[nodiscard]] const PageSet& guarded() const { return guarded_; }
   [[nodiscard]] const PageSet& speculative() const { return speculative_; }
+  // Present pages that still show what their file holds, because nobody has stored into them: copies that must be given up
+  // when the file changes. The host write-protects them. No heir may inherit one: they are dropped before a fork.
+  [[nodiscard]] const PageSet& mirrors() const { return mirrors_; }
+  void note_mirrors(PageIndex first, PageIndex last) { mirrors_.set_range(first, last); }
+  // The page is about to be stored into: it is the program's own from now on.
+  void unmirror(PageIndex page) { mirrors_.clear(page); }
+  // The next touch of them asks the file again.
+  Result<void> drop_mirrors(PageIndex first, PageIndex last);
   // True when some heir still inherits the page, so that this layer must not change it without a push.
   [[nodiscard]] bool has_heirs(PageIndex page) const;
   [[nodiscard]] bool has_heirs() const { return !heirs_.empty(); }
@@ -86,7 +94,7 @@ class Layer {
   std::shared_ptr<Family> family_;
   std::shared_ptr<Layer> source_;
   std::vector<Layer*> heirs_;
-  PageSet present_, inherited_, guarded_, speculative_;
+  PageSet present_, inherited_, guarded_, speculative_, mirrors_;
   PageSet hot_, given_;
   bool retired_ = false;
 };

@@ -32,6 +32,8 @@ struct Vma {
   Bytes offset = 0;      // of range.start in the object
   // Private mappings: byte offset of range.start in the address space's Layer; equals range.start unless it was moved.
   Bytes layer = 0;
+  // What must stay open as long as the mapping exists.
+  std::shared_ptr<const void> hold;
   FaultAround around;
 
   [[nodiscard]] bool host() const { return object && object->kind() == Object::Kind::Host; }

@@ -75,7 +75,11 @@ TEST(Usage, ErrorsOfRunEndWith125) {
                                                           {"run", "--fault-around", "0", "true"},
                                                           {"run", "--fault-around=513", "true"},
                                                           {"run", "--fault-around=x", "true"},
-                                                          {"run", "--fault-around=-1", "true"}};
+                                                          {"run", "--fault-around=-1", "true"},
+                                                          {"run", "--writeback=5s", "true"},
+                                                          {"run", "--own-files", "--mem=64M", "true"},
+                                                          {"run", "--own-files", "--writeback=5", "true"},
+                                                          {"run", "--own-files", "--writeback=soon", "true"}};
   for (const auto& words : mistakes) {
     const Outcome outcome = pagefold(words);
     EXPECT_EQ(outcome.exit_code, 125) << ::testing::PrintToString(words);

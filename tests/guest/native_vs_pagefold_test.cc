@@ -1,4 +1,5 @@
-// Every guest program, natively and on Pagefold's memory: the same output, exit code and death.
+// Every guest program, natively and on Pagefold's memory: the same output, exit code and death. Once with the files' default
+// states, once with fully owned files.
 // The programs are the binaries in the guest directory; a new .c file in programs/ becomes a test by being there.
 #include <gtest/gtest.h>
 
@@ -39,11 +40,20 @@ void expect_same(const std::vector<std::string>& argv, const Setting& setting) {
   EXPECT_EQ(difference(native, pagefold), "");
 }
 
+const std::vector<std::string> kOwnFiles = {"run", "-q", "--own-files", "--"};
+
 class Program : public testing::TestWithParam<std::string> {};
 
 TEST_P(Program, NativeVsPagefold) {
   Setting setting;
   setting.timeout = std::chrono::seconds(60);
+  expect_same({guest_directory() + "/" + GetParam()}, setting);
+}
+
+TEST_P(Program, NativeVsOwnFiles) {
+  Setting setting;
+  setting.timeout = std::chrono::seconds(60);
+  setting.pagefold_flags = kOwnFiles;
   expect_same({guest_directory() + "/" + GetParam()}, setting);
 }
 
@@ -54,6 +64,13 @@ class Script : public testing::TestWithParam<std::string> {};
 TEST_P(Script, NativeVsPagefold) {
   Setting setting;
   setting.timeout = std::chrono::seconds(120);
+  expect_same({"/bin/bash", std::string(PAGEFOLD_GUEST_SCRIPTS) + "/" + GetParam()}, setting);
+}
+
+TEST_P(Script, NativeVsOwnFiles) {
+  Setting setting;
+  setting.timeout = std::chrono::seconds(120);
+  setting.pagefold_flags = kOwnFiles;
   expect_same({"/bin/bash", std::string(PAGEFOLD_GUEST_SCRIPTS) + "/" + GetParam()}, setting);
 }
 

@@ -305,6 +305,21 @@ TEST(Layer, TheDeadGetNoCopies) {
   EXPECT_EQ(child.load(3), 'a');
 }
 
+TEST(Layer, MirrorsGoAndWhatWasStoredIntoStays) {
+  const Member member = Member::first(4);
+  member.layer->note_mirrors(1, 4);
+  member.layer->unmirror(2);
+  ASSERT_TRUE(member.layer->drop_mirrors(0, 4));
+  EXPECT_TRUE(member.layer->present().test(0));
+  EXPECT_FALSE(member.layer->present().test(1));
+  EXPECT_TRUE(member.layer->present().test(2));
+  EXPECT_FALSE(member.layer->present().test(3));
+  EXPECT_FALSE(member.frames->has(1));
+  EXPECT_TRUE(member.frames->has(2));
+  EXPECT_TRUE(member.layer->mirrors().empty());
+  member.layer->check_invariants();
+}
+
 TEST(Layer, AFailedPushLeavesEveryoneAsBefore) {
   int budget = 0;
   const Member parent = Member::first(1);

@@ -1,0 +1,210 @@
+#include "cache/full_file.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/scratch.h"
+
+namespace pagefold::cache {
+namespace {
+
+// Written back in one step, in pages.
+constexpr PageIndex kStep = 256;
+
+}  // namespace
+
+Result<std::shared_ptr<FullFile>> FullFile::create(UniqueFd file, const struct stat& status, std::string name) {
+  auto store = PAGEFOLD_TRY(frame::Store::create("pagefold-full", page_up(static_cast<Bytes>(status.st_size))));
+  UniqueFd reader = PAGEFOLD_TRY(store->open_read_only());
+  return std::make_shared<FullFile>(std::move(file), status, std::move(name), std::move(store), std::move(reader));
+}
+
+FullFile::~FullFile() {
+  if (!dirty_.empty()) --dirty_files_;
+}
+
+FullFile::Writer FullFile::keep(UniqueFd writable) {
+  const std::lock_guard lock(mutex_);
+  if (!writer_) writer_ = std::make_shared<const UniqueFd>(std::move(writable));
+  return writer_;
+}
+
+bool FullFile::let_go() {
+  Writer last;  // closed outside the lock
+  const std::lock_guard lock(mutex_);
+  if (!writer_ || writer_.use_count() > 1 || !dirty_.empty()) return false;
+  last = std::move(writer_);
+  return true;
+}
+
+FullFile::Writer FullFile::writer() const {
+  const std::lock_guard lock(mutex_);
+  return writer_;
+}
+
+FullFile::Mark FullFile::mark_dirty(PageIndex page) {
+  const std::lock_guard lock(mutex_);
+  if (!resident_.test(page)) return Mark::NoFrame;
+  if (followed_.test(page)) return Mark::Followed;
+  if (dirty_.empty()) ++dirty_files_;
+  dirty_.set(page);
+  return Mark::Done;
+}
+
+// Pages whose write-back failed; those that were cut off meanwhile have gone for good.
+void FullFile::mark_again(PageIndex first, PageIndex last) {
+  const std::lock_guard lock(mutex_);
+  const bool was_clean = dirty_.empty();
+  resident_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { dirty_.set_range(from, to); });
+  if (was_clean && !dirty_.empty()) ++dirty_files_;
+}
+
+bool FullFile::follow(PageIndex page) {
+  const std::lock_guard lock(mutex_);
+  if (dirty_.test(page)) return false;
+  followed_.set(page);
+  return true;
+}
+
+bool FullFile::any_followed(PageIndex first, PageIndex last) const {
+  const std::lock_guard lock(mutex_);
+  return followed_.any(first, last);
+}
+
+void FullFile::unfollow(PageIndex first, PageIndex last) {
+  const std::lock_guard lock(mutex_);
+  followed_.clear_range(first, last);
+}
+
+Result<std::shared_lock<std::shared_mutex>> FullFile::steady(Patience patience) const {
+  std::shared_lock lock(contents_, std::defer_lock);
+  if (patience == Patience::Wait)
+    lock.lock();
+  else if (!lock.try_lock())
+    return fail(EAGAIN);
+  return lock;
+}
+
+bool FullFile::is_dirty(PageIndex page) const {
+  const std::lock_guard lock(mutex_);
+  return dirty_.test(page);
+}
+
+bool FullFile::any_dirty(PageIndex first, PageIndex last) const {
+  const std::lock_guard lock(mutex_);
+  return dirty_.any(first, last);
+}
+
+PageIndex FullFile::dirty_pages() const {
+  const std::lock_guard lock(mutex_);
+  return dirty_.count();
+}
+
+vm::PageSet FullFile::take_dirty(PageIndex first, PageIndex last) {
+  vm::PageSet taken;
+  const std::lock_guard lock(mutex_);
+  if (dirty_.empty()) return taken;
+  dirty_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { taken.set_range(from, to); });
+  dirty_.clear_range(first, last);
+  if (dirty_.empty()) --dirty_files_;
+  return taken;
+}
+
+Result<void> FullFile::write(const vm::PageSet& pages) {
+  const PageIndex end_of_file = page_of(page_up(size()));
+  const Writer writer = this->writer();
+  Result<void> done;
+  pages.for_each_run(0, end_of_file, [&](PageIndex from, PageIndex to) {
+    for (; from < to; from = std::min(to, from + kStep)) {
+      const PageIndex until = std::min(to, from + kStep);
+      const Bytes start = bytes_of(from), length = std::min(bytes_of(until), size()) - start;
+      Result<void> step = writer ? Result<void>{} : fail(EIO, "write back " + name());
+      std::byte* contents = scratch(length);
+      if (step) step = store_->read(start, contents, length);
+      for (Bytes at = 0; step && at < length;) {
+        const ssize_t n = ::pwrite(writer->get(), contents + at, length - at, static_cast<off_t>(start + at));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) step = fail_errno("write back " + name());
+        else at += static_cast<Bytes>(n);
+      }
+      if (step) continue;
+      mark_again(from, until);
+      if (done) done = std::move(step);
+    }
+  });
+  remember();
+  return done;
+}
+
+void FullFile::remember() {
+  struct stat now {};
+  if (::fstat(file_.get(), &now) == 0) status_ = now;
+}
+
+PageIndex FullFile::set_size(Bytes size) {
+  const Bytes old = size_;
+  if (size == old) return 0;
+  const PageIndex end = page_of(page_up(size));
+  PageIndex gone = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool was_dirty = !dirty_.empty();
+    gone = resident_.clear_range(end, ~PageIndex{0} >> kPageShift);
+    dirty_.clear_range(end, ~PageIndex{0} >> kPageShift);
+    if (was_dirty && dirty_.empty()) --dirty_files_;
+  }
+  // What lies behind the end of a file reads as zeros: now, and when the file grows over it.
+  const Bytes tail = std::min(size, old), tail_end = page_up(tail);
+  if (tail < tail_end && resident(page_of(tail))) {
+    const std::array<std::byte, kPageSize> zeros{};
+    (void)store_->write(tail, zeros.data(), tail_end - tail);
+  }
+  size_ = size;
+  (void)store_->resize(page_up(size));
+  return gone;
+}
+
+PageIndex FullFile::resize() {
+  remember();
+  return set_size(static_cast<Bytes>(status_.st_size));
+}
+
+PageIndex FullFile::wrote(Bytes offset, const void* from, Bytes length) {
+  const PageIndex gone = resize();
+  const auto* bytes = static_cast<const std::byte*>(from);
+  const PageIndex last = page_of(page_up(offset + length));
+  const vm::PageSet present = resident_set();
+  present.for_each_run(page_of(offset), last, [&](PageIndex first, PageIndex end) {
+    const Bytes start = std::max(offset, bytes_of(first)), stop = std::min(offset + length, bytes_of(end));
+    (void)store_->write(start, bytes + (start - offset), stop - start);
+  });
+  return gone;
+}
+
+PageIndex FullFile::changed(PageIndex first, PageIndex last) {
+  const PageIndex gone = resize();
+  return gone + drop(first, last);
+}
+
+PageIndex FullFile::drop(PageIndex first, PageIndex last) {
+  PageIndex gone = 0;
+  const std::lock_guard lock(mutex_);
+  vm::PageSet clean;
+  resident_.for_each_run(first, last, [&](PageIndex from, PageIndex to) {
+    for (PageIndex page = from; page < to; ++page)
+      if (!dirty_.test(page)) clean.set(page);
+  });
+  clean.for_each_run(first, last, [&](PageIndex from, PageIndex to) {
+    gone += resident_.clear_range(from, to);
+    (void)store_->release(bytes_of(from), bytes_of(to - from));
+  });
+  return gone;
+}
+
+bool FullFile::outdated() const {
+  struct stat now {};
+  return ::fstat(file_.get(), &now) == 0 && !matches(now);
+}
+
+}  // namespace pagefold::cache

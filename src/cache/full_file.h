@@ -1,0 +1,89 @@
+// A fully owned file (`pagefold run --own-files`): guests may write it, and its frames are shown by every mapping, writable
+// shared ones included. Two kinds of change, and one rule each:
+//
+//   * What a guest writes by a system call goes to the host's file at once and into the frames that are there (wrote()).
+//   * What a guest stores through a mapping is in the frame only: the page is *dirty* until it is written back.
+//
+// So the frames are always the newest contents, a clean page equals the file, and a call that reads the file needs the dirty
+// pages of its range written back first. Changes hold contents() exclusively. Dirty pages are known by write protection: a
+// clean page is mapped read-only by userfaultfd, the first store faults and calls mark_dirty(). Write-back has three phases:
+// clear the dirty marks and protect again (a store from now on marks anew), write, and on failure mark again what failed.
+//
+// Changes by processes outside the run are noticed at the next map of the file (refresh()).
+#pragma once
+
+#include <string>
+
+#include "cache/file_object.h"
+
+namespace pagefold::cache {
+
+class FullFile final : public FileObject {
+ public:
+  // A descriptor open for writing, of a guest that maps the file writable: kept as long as such mappings are (so that the
+  // file is busy as long as on Linux), and as long as pages are dirty.
+  using Writer = std::shared_ptr<const UniqueFd>;
+
+  static Result<std::shared_ptr<FullFile>> create(UniqueFd file, const struct stat& status, std::string name);
+  using FileObject::FileObject;
+  ~FullFile() override;
+
+  [[nodiscard]] std::shared_mutex& contents() const { return contents_; }
+  // The frames for guests that may store into them.
+  [[nodiscard]] int frames() const { return store_->fd(); }
+
+  // The writer to map through: the one in use, or `writable` from now on.
+  Writer keep(UniqueFd writable);
+  // True, and the writer is let go, when no mapping keeps it and no page is dirty.
+  bool let_go();
+  // Null unless a mapping keeps it, or did when pages became dirty.
+  [[nodiscard]] Writer writer() const;
+
+  // Files of this process that have dirty pages now.
+  static int dirty_files() { return dirty_files_; }
+  // NoFrame: the page has none (any more). Followed: mirrors of it must be dropped first (OwnFiles::expel).
+  enum class Mark { Done, NoFrame, Followed };
+  [[nodiscard]] Mark mark_dirty(PageIndex page);
+  // Private mappings show the file until they are stored into. They hold copies (vm::Layer::mirrors()), so a page is either
+  // dirty, or followed by mirrors, never both. follow: a mirror is about to be made, steady() held; false: the page is dirty.
+  [[nodiscard]] bool follow(PageIndex page);
+  [[nodiscard]] bool any_followed(PageIndex first, PageIndex last) const;
+  // No mirror is left; contents() held.
+  void unfollow(PageIndex first, PageIndex last);
+  [[nodiscard]] Result<std::shared_lock<std::shared_mutex>> steady(Patience patience) const override;
+  // A store into frames that are there and marked.
+  Result<void> store_bytes(Bytes offset, const void* from, Bytes length) { return store_->write(offset, from, length); }
+  [[nodiscard]] bool is_dirty(PageIndex page) const;
+  [[nodiscard]] bool any_dirty(PageIndex first, PageIndex last) const;
+  [[nodiscard]] PageIndex dirty_pages() const;
+
+  // Write-back, with contents() held. take_dirty: the dirty pages of [first, last), which are clean from then on; the caller
+  // protects them everywhere. write: their frames go to the file; what could not be written is dirty again (EIO, ENOSPC ...).
+  vm::PageSet take_dirty(PageIndex first, PageIndex last);
+  Result<void> write(const vm::PageSet& pages);
+  // An error of a write-back that nobody waited for, told once.
+  void keep_error(int error) { error_ = error; }
+  int take_error() { return error_.exchange(0); }
+
+  // Changes, with contents() held; all return how many frames went. wrote: the file's [offset, offset + length) has just been
+  // given these bytes. changed: the file has just been changed from page `first` on by other means. resize: to its new size.
+  PageIndex wrote(Bytes offset, const void* from, Bytes length);
+  PageIndex changed(PageIndex first, PageIndex last);
+  PageIndex resize();
+  // The file is not as we left it: somebody outside the run has changed it.
+  [[nodiscard]] bool outdated() const;
+  // Clean frames are dropped, so that every touch has to wait for contents().
+  PageIndex drop(PageIndex first, PageIndex last);
+
+ private:
+  void remember();
+  PageIndex set_size(Bytes size);
+  void mark_again(PageIndex first, PageIndex last);
+
+  static inline std::atomic<int> dirty_files_{0};
+  Writer writer_;     // under mutex_
+  vm::PageSet dirty_, followed_;  // under mutex_
+  std::atomic<int> error_{0};
+};
+
+}  // namespace pagefold::cache

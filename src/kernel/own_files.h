@@ -1,0 +1,76 @@
+// Fully owned files in the supervisor (`--own-files`; cache/full_file.h says what they are): their pages are guarded in every
+// address space that may store into them, and written back when something must see the file: msync, fsync, a call that reads
+// it, the last writable mapping's end, exec, the end of the run, and every --writeback interval.
+//
+// Locks: FullFile::contents() first, then each Space::mutex in turn. No function may be called with a Space::mutex held, but
+// where it says so.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "cache/full_file.h"
+#include "kernel/space.h"
+
+namespace pagefold::kernel {
+
+class Supervisor;
+
+class OwnFiles {
+ public:
+  OwnFiles(Supervisor& supervisor, std::chrono::milliseconds interval) : supervisor_(supervisor), interval_(interval) {}
+  ~OwnFiles() { stop(); }
+  void start();
+  void stop();
+
+  // Writes the dirty pages of [first, last) back. EIO, ENOSPC and the like: some are still dirty.
+  Result<void> write_back(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll);
+  // The same for a caller that holds file.contents().
+  Result<void> write_back_locked(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll);
+  // All files; the first error.
+  Result<void> write_back_all();
+  // As write_back, and tells what a write-back in the background had to leave (once).
+  Result<void> synchronise(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll);
+
+  // Mirrors of [first, last) are dropped in every space: the file is about to differ from them, or does. With contents() held.
+  void expel_locked(cache::FullFile& file, PageIndex first, PageIndex last);
+  void expel(cache::FullFile& file, PageIndex first, PageIndex last);
+  // The file's [first, last) has just been changed, and its size may be another: mirrors are dropped, and private copies of what
+  // is now cut off as well. With contents() held.
+  void changed(cache::FullFile& file, PageIndex first, PageIndex last, Bytes old_size);
+
+  // madvise(MADV_REMOVE): the pages become a hole.
+  Result<void> punch(cache::FullFile& file, PageIndex first, PageIndex last);
+
+  // A guest maps the file shared, through a descriptor open for writing: what its mapping must hold.
+  Result<std::shared_ptr<const void>> hold(const std::shared_ptr<cache::FullFile>& file, UniqueFd writable);
+  // Files whose last writable mapping is gone are written back and let go.
+  void settle();
+  // The space will make no more stores that count. Space::mutex held; settle() afterwards.
+  static void leave(Space& space);
+  // The guest is about to map the file: what outsiders did to it shows from now on.
+  void refresh(cache::FullFile& file);
+
+  static constexpr PageIndex kAll = ~PageIndex{0} >> kPageShift;
+
+ private:
+  void tick();
+  void cut_off(const cache::FullFile& file, PageIndex end);
+  void guard(const cache::FullFile& file, const vm::PageSet& pages);
+
+  Supervisor& supervisor_;
+  const std::chrono::milliseconds interval_;
+  std::mutex mutex_;  // below; innermost
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::vector<std::shared_ptr<cache::FullFile>> unheld_;
+  std::thread ticker_;
+};
+
+// Frames have gone, in pages.
+void count_gone(PageIndex pages);
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,294 @@
+// Runs a program of memory and file operations, one a line, from the file named by its argument, and prints what each one
+// gave: result or errno, bytes (as a sum), signal with code and place. tests/soak makes such programs at random; tests of
+// single rules write them by hand.
+//
+// A line is a word and numbers. Files have names f0, f1, ..., descriptors and mappings are slots; mapping slot m is an
+// island of its own, kSlotPages long, at an address that no output shows. Offsets and lengths are in bytes.
+#include <dirent.h>
+#include <sys/sendfile.h>
+
+#include "guest.h"
+
+enum { kFds = 8, kMaps = 8, kSlotPages = 64, kNumbers = 8, kMostBytes = 1 << 20 };
+#define ISLAND ((char*)0x20000000000)
+#define SLOT_STRIDE ((size_t)256 * MIB)
+
+static int fds[kFds];
+static char buffer[kMostBytes];
+static long a[kNumbers];
+static int line_number;
+static char name1[8], name2[8];
+
+static char* slot(long m) { return ISLAND + (size_t)(m & (kMaps - 1)) * SLOT_STRIDE; }
+static int fd_of(long f) { return fds[f & (kFds - 1)]; }
+static const char* name_of(long n, char* into) {
+  sprintf(into, "f%ld", n & 7);
+  return into;
+}
+static size_t bounded(long length) { return (size_t)length & (kMostBytes - 1); }
+
+static unsigned sum(const char* bytes, size_t length) {
+  unsigned h = 2166136261u;
+  for (size_t i = 0; i < length; ++i) h = (h ^ (unsigned char)bytes[i]) * 16777619u;
+  return h;
+}
+
+static void tell(long result) {
+  if (result == -1)
+    printf(" = %s", errno_name(errno));
+  else
+    printf(" = %ld", result);
+}
+
+static void tell_bytes(long result) {
+  tell(result);
+  if (result > 0) printf(" %08x", sum(buffer, (size_t)result));
+}
+
+static sigjmp_buf back;
+static siginfo_t what;
+static void on_signal(int number, siginfo_t* info, void* context) {
+  (void)number, (void)context;
+  what = *info;
+  siglongjmp(back, 1);
+}
+
+static void tell_signal(void) {
+  size_t offset = (size_t)((char*)what.si_addr - ISLAND);
+  printf(" %s/%d@%zu+%zu", sigabbrev_np(what.si_signo), what.si_code, offset / SLOT_STRIDE, offset % SLOT_STRIDE);
+}
+
+// Touches [at, at + length) page by page.
+static void reach(char* at, size_t length, int store, int byte) {
+  volatile unsigned h = 0;
+  volatile size_t done = 0;
+  while (done < length) {
+    const volatile size_t ahead = PAGE - ((uintptr_t)(at + done) & (PAGE - 1)), n = ahead < length - done ? ahead : length - done;
+    if (sigsetjmp(back, 1) == 0) {
+      if (store)
+        memset(at + done, byte, n);
+      else
+        h = h * 31 + sum(at + done, n);
+    } else {
+      tell_signal();
+    }
+    done += n;
+  }
+  if (!store) printf(" %08x", h);
+}
+
+static void fill(int byte, size_t length) {
+  for (size_t i = 0; i < length; ++i) buffer[i] = (char)(byte + (int)(i >> 9));
+}
+
+static const int kOpen[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_TRUNC, O_RDWR | O_APPEND, O_WRONLY | O_TRUNC, O_RDWR | O_DIRECT};
+static const int kAllocate[] = {0, 1 /* KEEP_SIZE */, 3 /* PUNCH_HOLE */, 0x10 /* ZERO_RANGE */, 0x11, 8 /* COLLAPSE */, 0x20 /* INSERT */};
+static const int kAdvice[] = {MADV_DONTNEED, MADV_WILLNEED, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_REMOVE, MADV_SEQUENTIAL};
+static const int kSync[] = {MS_SYNC, MS_ASYNC, MS_INVALIDATE | MS_SYNC, MS_INVALIDATE, 0};
+#define PICK(table, i) table[(size_t)(i) % (sizeof table / sizeof *table)]
+
+static void op_open(void) {
+  long f = a[0] & (kFds - 1);
+  if (fds[f] >= 0) close(fds[f]);
+  int flags = PICK(kOpen, a[2]);
+  fds[f] = open(name_of(a[1], name1), flags, 0644);
+  tell(fds[f] < 0 ? -1 : 0);
+}
+static void op_close(void) {
+  tell(close(fd_of(a[0])));
+  fds[a[0] & (kFds - 1)] = -1;
+}
+static void op_read(void) { tell_bytes(read(fd_of(a[0]), buffer, bounded(a[1]))); }
+static void op_pread(void) { tell_bytes(pread(fd_of(a[0]), buffer, bounded(a[2]), a[1])); }
+static void op_preadv(void) {
+  struct iovec v[3] = {{buffer, bounded(a[2])}, {0, 0}, {buffer + bounded(a[2]), bounded(a[3]) / 2}};
+  tell_bytes(preadv(fd_of(a[0]), v, 3, a[1]));
+}
+static void op_write(void) {
+  fill((int)a[2], bounded(a[1]));
+  tell(write(fd_of(a[0]), buffer, bounded(a[1])));
+}
+static void op_pwrite(void) {
+  fill((int)a[3], bounded(a[2]));
+  tell(pwrite(fd_of(a[0]), buffer, bounded(a[2]), a[1]));
+}
+static void op_pwritev(void) {
+  fill((int)a[3], bounded(a[2]));
+  struct iovec v[3] = {{buffer, bounded(a[2]) / 3}, {0, 0}, {buffer + 100, bounded(a[2]) / 2}};
+  tell(pwritev2(fd_of(a[0]), v, 3, a[1], a[4] & 1 ? RWF_APPEND : 0));
+}
+static void op_seek(void) { tell(lseek(fd_of(a[0]), a[1], (int)(a[2] % 3))); }
+static void op_hole(void) { tell(lseek(fd_of(a[0]), a[1], a[2] & 1 ? SEEK_HOLE : SEEK_DATA)); }
+// The file's own bytes, to and from a mapping: the kernel touches the pages.
+static void op_read_map(void) { tell(pread(fd_of(a[0]), slot(a[1]) + a[2], bounded(a[3]), a[4])); }
+static void op_write_map(void) { tell(pwrite(fd_of(a[0]), slot(a[1]) + a[2], bounded(a[3]), a[4])); }
+static void op_map(void) {
+  int flags = (a[4] & 1 ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED | (a[4] & 2 ? MAP_POPULATE : 0);
+  size_t length = (size_t)(a[2] % kSlotPages) * PAGE;
+  tell(mmap(slot(a[0]), length, (int)a[3] & 7, flags, fd_of(a[1]), a[5] * (off_t)PAGE) == MAP_FAILED ? -1 : 0);
+}
+static void op_unmap(void) { tell(munmap(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE)); }
+static void op_protect(void) { tell(mprotect(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, (int)a[3] & 7)); }
+static void op_msync(void) { tell(msync(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, PICK(kSync, a[3]))); }
+static void op_advise(void) { tell(madvise(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, PICK(kAdvice, a[3]))); }
+static void op_remap(void) {
+  void* moved = mremap(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, (size_t)a[3] * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+                       slot(a[4]) + a[5] * (long)PAGE);
+  tell(moved == MAP_FAILED ? -1 : 0);
+}
+static void op_store(void) { reach(slot(a[0]) + a[1], bounded(a[2]), 1, (int)a[3]); }
+static void op_load(void) { reach(slot(a[0]) + a[1], bounded(a[2]), 0, 0); }
+static void op_ftruncate(void) { tell(ftruncate(fd_of(a[0]), a[1])); }
+static void op_truncate(void) { tell(truncate(name_of(a[0], name1), a[1])); }
+static void op_allocate(void) { tell(fallocate(fd_of(a[0]), PICK(kAllocate, a[1]), a[2], a[3])); }
+static void op_fsync(void) { tell(a[1] & 1 ? fsync(fd_of(a[0])) : fdatasync(fd_of(a[0]))); }
+static void op_sendfile(void) {
+  off_t from = a[2];
+  tell(sendfile(fd_of(a[0]), fd_of(a[1]), &from, bounded(a[3])));
+  printf(" %ld", (long)from);
+}
+static void op_copy(void) {
+  loff_t from = a[1], to = a[3];
+  tell(copy_file_range(fd_of(a[0]), &from, fd_of(a[2]), &to, bounded(a[4]), 0));
+  printf(" %ld %ld", (long)from, (long)to);
+}
+static void op_splice(void) {
+  int ends[2];
+  MUST(pipe(ends));
+  loff_t from = a[1], to = a[3];
+  size_t length = bounded(a[4]) % 60000;
+  long in = splice(fd_of(a[0]), &from, ends[1], 0, length, SPLICE_F_NONBLOCK);
+  tell(in);
+  if (in > 0) tell(splice(ends[0], 0, fd_of(a[2]), &to, (size_t)in, 0));
+  printf(" %ld %ld", (long)from, (long)to);
+  close(ends[0]), close(ends[1]);
+}
+static void op_rename(void) { tell(rename(name_of(a[0], name1), name_of(a[1], name2))); }
+static void op_link(void) { tell(link(name_of(a[0], name1), name_of(a[1], name2))); }
+static void op_unlink(void) { tell(unlink(name_of(a[0], name1))); }
+static void op_stat(void) {
+  struct stat status;
+  tell(stat(name_of(a[0], name1), &status));
+  printf(" %ld", (long)status.st_size);
+}
+// What this program's file mappings are, without addresses.
+static void op_maps(void) {
+  FILE* maps = MUST(fopen("/proc/self/maps", "r") ?: (FILE*)-1);
+  char text[600];
+  while (fgets(text, sizeof text, maps) != NULL) {
+    unsigned long start, end, offset, inode;
+    char prot[8], path[512] = "";
+    if (sscanf(text, "%lx-%lx %7s %lx %*s %lu %511[^\n]", &start, &end, prot, &offset, &inode, path) < 5) continue;
+    if (start < (unsigned long)ISLAND || start >= (unsigned long)ISLAND + kMaps * SLOT_STRIDE) continue;
+    const char* last = strrchr(path, '/');
+    printf(" %lu+%lu-%lu%s%lx%s", (start - (unsigned long)ISLAND) / SLOT_STRIDE, (start - (unsigned long)ISLAND) % SLOT_STRIDE / PAGE,
+           (end - start) / PAGE, prot, offset, last ? last : "");
+  }
+  fclose(maps);
+}
+// For a driver: says that this line has been reached, and waits to be told to go on.
+static void op_meet(void) {
+  char text[32];
+  sprintf(text, "at-%ld", a[0]);
+  close(MUST(open(text, O_WRONLY | O_CREAT, 0644)));
+  sprintf(text, "go-%ld", a[0]);
+  while (access(text, F_OK) != 0) usleep(500);
+}
+
+static void clear(void) {
+  for (int i = 0; i < kFds; ++i) {
+    if (fds[i] >= 0) close(fds[i]);
+    fds[i] = -1;
+  }
+  for (int m = 0; m < kMaps; ++m) munmap(slot(m), SLOT_STRIDE);
+  for (int i = 0; i < 8; ++i) unlink(name_of(i, name1));
+}
+// Three files that nobody has open for writing.
+static void op_reset(void) {
+  clear();
+  for (int i = 0; i < 3; ++i) close(make_file(name_of(i, name1), (size_t)(i == 1 ? 20 : 3 + i) * PAGE + (i == 2 ? 100 : 0)));
+}
+// What the files hold in the end.
+static void op_files(void) {
+  for (int i = 0; i < 8; ++i) {
+    int fd = open(name_of(i, name1), O_RDONLY);
+    if (fd < 0) continue;
+    unsigned h = 0;
+    long total = 0;
+    for (ssize_t n; (n = read(fd, buffer, sizeof buffer)) > 0; total += n) h = h * 31 + sum(buffer, (size_t)n);
+    printf(" %s:%ld:%08x", name1, total, h);
+    close(fd);
+  }
+}
+static void op_child(void);
+
+static const struct {
+  const char* word;
+  void (*run)(void);
+} kOperations[] = {
+    {"open", op_open},         {"close", op_close},       {"read", op_read},         {"pread", op_pread},       {"preadv", op_preadv},
+    {"write", op_write},       {"pwrite", op_pwrite},     {"pwritev", op_pwritev},   {"seek", op_seek},         {"hole", op_hole},
+    {"read_map", op_read_map}, {"write_map", op_write_map}, {"map", op_map},         {"unmap", op_unmap},       {"protect", op_protect},
+    {"msync", op_msync},       {"advise", op_advise},     {"remap", op_remap},       {"store", op_store},       {"load", op_load},
+    {"ftruncate", op_ftruncate}, {"truncate", op_truncate}, {"allocate", op_allocate}, {"fsync", op_fsync},     {"sendfile", op_sendfile},
+    {"copy", op_copy},         {"splice", op_splice},     {"rename", op_rename},     {"link", op_link},         {"unlink", op_unlink},
+    {"stat", op_stat},         {"maps", op_maps},         {"meet", op_meet},         {"reset", op_reset},       {"files", op_files},
+    {"child", op_child},
+};
+
+static FILE* program;
+
+static int run_line(void) {
+  char text[256];
+  if (fgets(text, sizeof text, program) == NULL) return 0;
+  char word[16];
+  int at = 0;
+  if (sscanf(text, "%15s%n", word, &at) != 1 || word[0] == '#') return 1;
+  memset(a, 0, sizeof a);
+  char* rest = text + at;
+  for (int i = 0; i < kNumbers; ++i) a[i] = strtol(rest, &rest, 10);
+  for (size_t i = 0; i < sizeof kOperations / sizeof *kOperations; ++i) {
+    if (strcmp(word, kOperations[i].word) != 0) continue;
+    text[strcspn(text, "\n")] = 0;
+    printf("%d %s:", ++line_number, text);
+    kOperations[i].run();
+    printf("\n");
+    return 1;
+  }
+  printf("unknown: %s", text);
+  _exit(98);
+}
+
+// The next lines, as many as the number says, are a child's. It has read them with stdio, so the parent skips them.
+static void op_child(void) {
+  long lines = a[0] % 16;
+  fflush(stdout);
+  long here = ftell(program);
+  pid_t child = fork_child();
+  if (child == 0) {
+    fclose(program);
+    program = fopen("program", "r");
+    fseek(program, here, SEEK_SET);
+    while (lines-- > 0 && run_line() != 0) {
+    }
+    leave(0);
+  }
+  int status;
+  MUST(waitpid(child, &status, 0));
+  printf(" child %d", status);
+  char text[256];
+  while (lines-- > 0 && fgets(text, sizeof text, program) != NULL) ++line_number;
+}
+
+int main(int argc, char** argv) {
+  program = argc > 1 ? fopen(argv[1], "r") : NULL;
+  if (program == NULL) return 98;
+  for (int i = 0; i < kFds; ++i) fds[i] = -1;
+  struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER};
+  sigaction(SIGSEGV, &action, 0);
+  sigaction(SIGBUS, &action, 0);
+  while (run_line() != 0) {
+  }
+  fflush(stdout);
+  return 0;
+}
