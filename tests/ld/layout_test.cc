@@ -259,5 +259,32 @@ int main(int count, char** words, char** environment) {
               HasSubstr("3 1 (null) 1\nphdr 1 entry 1 secure 0 pagesize 4096\n"));
 }
 
+// What the loader tells libc about the process cannot be overwritten once it is told.
+TEST(LoaderLayout, WhatTheLoaderPublishesIsReadOnlyAfterTheStart) {
+  Scene scene;
+  scene.program(R"(
+#include <dlfcn.h>
+#include <stdio.h>
+static void permissions(const char* name) {
+  unsigned long address = (unsigned long)dlsym(RTLD_DEFAULT, name), start, end;
+  char line[4096], rights[8];
+  FILE* maps = fopen("/proc/self/maps", "r");
+  while (fgets(line, sizeof line, maps))
+    if (sscanf(line, "%lx-%lx %7s", &start, &end, rights) == 3 && start <= address && address < end) say("%s %s\n", name, rights);
+  fclose(maps);
+}
+ON_LOAD early(void) { permissions("_rtld_global_ro"); }
+int main(void) {
+  permissions("_rtld_global_ro");
+  permissions("_rtld_global");
+  permissions("__libc_stack_end");
+  permissions("_dl_argv");
+  permissions("__rseq_offset");
+}
+)");
+  EXPECT_EQ(agreed(scene).out, "_rtld_global_ro r--p\n_rtld_global_ro r--p\n_rtld_global rw-p\n__libc_stack_end r--p\n"
+                               "_dl_argv r--p\n__rseq_offset r--p\n");
+}
+
 }  // namespace
 }  // namespace pagefold::ld_test

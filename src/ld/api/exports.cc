@@ -11,14 +11,17 @@
 #include "ld/resolve/lookup.h"
 #include "ld/tls/dtv.h"
 
+// Written until constructors run, and read-only afterwards, with the loader's own RELRO segment.
+#define PAGEFOLD_READ_ONLY_LATER __attribute__((visibility("default"), section(".data.rel.ro.published")))
+
 extern "C" {
 __attribute__((visibility("default"))) alignas(64) char _rtld_global[pagefold::ld::published::kGlobalSize] = {};
-__attribute__((visibility("default"))) alignas(64) char _rtld_global_ro[pagefold::ld::published::kReadOnlySize] = {};
-__attribute__((visibility("default"))) void* __libc_stack_end = nullptr;
-__attribute__((visibility("default"))) int __libc_enable_secure = 0;
-__attribute__((visibility("default"))) char** _dl_argv = nullptr;
-__attribute__((visibility("default"))) uint32_t __rseq_size = 0, __rseq_flags = 0;
-__attribute__((visibility("default"))) int64_t __rseq_offset = 0;
+PAGEFOLD_READ_ONLY_LATER alignas(64) char _rtld_global_ro[pagefold::ld::published::kReadOnlySize] = {};
+PAGEFOLD_READ_ONLY_LATER void* __libc_stack_end = nullptr;
+PAGEFOLD_READ_ONLY_LATER int __libc_enable_secure = 0;
+PAGEFOLD_READ_ONLY_LATER char** _dl_argv = nullptr;
+PAGEFOLD_READ_ONLY_LATER uint32_t __rseq_size = 0, __rseq_flags = 0;
+PAGEFOLD_READ_ONLY_LATER int64_t __rseq_offset = 0;
 __attribute__((visibility("default"))) bool __nptl_initial_report_events = false;
 }
 

@@ -334,6 +334,7 @@ Entry start(uint64_t* stack, uint64_t base) {
   update_object_index();
   if (debug::on(debug::kStatistics)) debug::print_statistics();
   meet_libc();
+  must(protect_relro(*world.self));
   tell_debugger(ListState::kConsistent);
   initialise_program();
   return {world.main->entry, reinterpret_cast<uint64_t>(&finish_program)};
