@@ -55,8 +55,10 @@ TEST(LoaderOrder, OpenInitialisesOnlyWhatIsNew) {
 }
 
 TEST(LoaderOrder, CycleAmongOpenedLibrariesIsClosedAsAWhole) {
+  constexpr int kClosedGoesFirst = 39;
   EXPECT_EQ(order_of("prog; a->b->c->a", {"+a", "+b", "-a", "-b"}),
-            "main open a +c +b +a open b close a close b -c -a -b end");
+            std::string("main open a +c +b +a open b close a close b ") +
+                (glibc_minor() < kClosedGoesFirst ? "-c -a -b" : "-b -c -a") + " end");
 }
 
 // Graphs that nobody thought of. The seed is fixed: the same graphs every time.

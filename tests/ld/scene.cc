@@ -1,6 +1,7 @@
 // Building is one gcc call a file; running is the guest tests' runner, with a link for the loader.
 #include "scene.h"
 
+#include <gnu/libc-version.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -178,6 +179,8 @@ RunResult agreed(const Scene& scene, const Start& start) {
   }
   return first;
 }
+
+int glibc_minor() { return std::atoi(std::string(::gnu_get_libc_version()).substr(2).c_str()); }
 
 bool may_mount() {
   static const bool may = [] {

@@ -82,6 +82,8 @@ RunResult agreed(const Scene& scene, const Start& start = {});
 // Empty when the two runs look the same.
 std::string difference_between(const RunResult& genuine, const RunResult& tested);
 
+int glibc_minor();  // 36 for glibc 2.36: some rules changed
+
 bool may_mount();  // root, and mount namespaces are permitted
 
 }  // namespace pagefold::ld_test

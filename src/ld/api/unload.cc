@@ -55,8 +55,8 @@ bool mark_all() {
   return something_goes;
 }
 
-void call_all_destructors() {
-  List<Module*> modules = in_destructor_order();
+void call_all_destructors(Module* closed) {
+  List<Module*> modules = in_destructor_order(closed);
   for (Module* module : modules)
     if (!module->map_used && module->init_called) call_destructors(*module);
   modules.free();
@@ -137,13 +137,15 @@ void remove_marked() {
   tell_debugger(ListState::kConsistent);
 }
 
-void sweep_up() {
+// `closed` was the reason; what else goes when a destructor has closed something has none.
+void sweep_up(Module* closed) {
   do {
     sweep = Sweep::kRunning;
     if (!mark_all()) break;
     for (Module* module = world.first; module != nullptr; module = module->next())
       if (!module->map_used) module->removed = true;
-    call_all_destructors();
+    call_all_destructors(closed);
+    closed = nullptr;
     for (Module* module = world.first; module != nullptr; module = module->next())
       set_bits(module->map(), world.layout->link_map.l_removed, 1, module->removed ? 1 : 0);
     remove_marked();
@@ -159,7 +161,7 @@ Status close_one(Module& module) {
     debug::Line().operator<<("\nclosing file=").operator<<(display_name(module)).operator<<("; direct_opencount=").number(module.open_count) << "\n";
   if (module.open_count > 0 || module.type != Type::kLoaded) return nullptr;
   if (sweep != Sweep::kNone) sweep = Sweep::kAgain;
-  else sweep_up();
+  else sweep_up(&module);
   return nullptr;
 }
 

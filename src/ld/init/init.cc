@@ -76,9 +76,15 @@ void call_destructors(Module& module) {
 
 // Destructors come in an order of their own: all objects, in the order of the list, sorted once more, dependents first. It differs
 // from the reverse order of the constructors where dependencies form cycles or came by dlopen.
-List<Module*> in_destructor_order() {
+List<Module*> in_destructor_order(Module* closed) {
+  constexpr uint32_t kClosedGoesFirst = 39;  // the minor version of glibc
   List<LinkMap*> all;
-  for (Module* module = world.first; module != nullptr; module = module->next()) all.push(module->map());
+  for (Module* module = world.first; module != nullptr; module = module->next()) {
+    all.push(module->map());
+    if (module != closed || world.build->minor < kClosedGoesFirst) continue;
+    all.last() = all[0];
+    all[0] = module->map();
+  }
   sort_modules(all.begin(), all.count(), true, true);
   List<Module*> sorted;
   for (LinkMap* map : all) sorted.push(module_of(map));
@@ -90,7 +96,7 @@ void finish_program() {
   List<Module*> modules;
   {
     LoadLock lock;
-    modules = in_destructor_order();
+    modules = in_destructor_order(nullptr);
     for (Module* module : modules) ++module->open_count;  // nobody may unload them from now on
   }
   for (Module* module : modules) {

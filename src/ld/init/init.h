@@ -14,8 +14,8 @@ void initialise(Module& root);
 
 void call_destructors(Module& module);
 
-// All loaded objects, dependents first. The list is the caller's.
-List<Module*> in_destructor_order();
+// All loaded objects, dependents first; since glibc 2.39 `closed` before all others, if it is given. The list is the caller's.
+List<Module*> in_destructor_order(Module* closed);
 
 // At exit: all that ever ran. The program registers it with atexit.
 void finish_program();

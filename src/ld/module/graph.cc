@@ -176,6 +176,8 @@ class Sorter {
 
 }  // namespace
 
+constexpr uint32_t kFirstStaysAlways = 39;  // the minor version of glibc
+
 void sort_modules(LinkMap** modules, uint32_t count, bool first_stays, bool for_fini) {
   if (count < 2) return;
   LinkMap* first = modules[0];
@@ -183,8 +185,8 @@ void sort_modules(LinkMap** modules, uint32_t count, bool first_stays, bool for_
   for (Module* module = world.first; module != nullptr; module = module->next()) module->visited = true;
   Sorter sorter(modules, count);
   if (sorter.pass(for_fini)) {
-    sorter.pass(false);  // and, as in glibc, then the first does not stay
-    return;
+    sorter.pass(false);
+    if (world.build->minor < kFirstStaysAlways) return;
   }
   if (!first_stays || modules[0] == first) return;
   uint32_t at = 0;

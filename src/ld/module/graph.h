@@ -12,7 +12,8 @@ namespace pagefold::ld {
 
 Status load_dependencies(Module& root, Module* const* preloads, uint32_t preload_count, int mode);
 
-// Sorts so that dependents come before what they depend on. `for_fini` also follows dependencies that only bindings made.
+// Sorts so that dependents come before what they depend on. `for_fini` also follows dependencies that only bindings made: if there
+// are any, the first stays only since glibc 2.39.
 void sort_modules(LinkMap** modules, uint32_t count, bool first_stays, bool for_fini);
 
 }  // namespace pagefold::ld
