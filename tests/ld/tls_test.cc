@@ -137,12 +137,21 @@ TEST(LoaderTlsRules, UndefinedWeakVariableIsNullInEveryModel) {
   }
 }
 
+// Runs a function in a thread of its own and waits for it.
+constexpr const char* kInAThread = R"(
+#include <pthread.h>
+static void in_a_thread(void* (*work)(void*), void* argument) {
+  pthread_t thread;
+  pthread_create(&thread, 0, work, argument);
+  pthread_join(thread, 0);
+}
+)";
+
 TEST(LoaderTlsRules, DlsymGivesTheCallingThreadsVariable) {
   Scene scene;
   scene.library("a", "__thread int value = 3; int get(void) { return value; }");
-  scene.program(R"(
+  scene.program(std::string(kInAThread) + R"(
 #include <dlfcn.h>
-#include <pthread.h>
 static void* a;
 static void* look(void* unused) {
   int* value = dlsym(a, "value");
@@ -154,9 +163,7 @@ static void* look(void* unused) {
 int main(void) {
   a = dlopen("a.so", RTLD_NOW);
   look(0);
-  pthread_t thread;
-  pthread_create(&thread, 0, look, 0);
-  pthread_join(thread, 0);
+  in_a_thread(look, 0);
   look(0);
 }
 )");
@@ -202,9 +209,8 @@ TEST(LoaderTlsRules, TwoHundredModulesAtOnce) {
   Scene scene;
   scene.library("a", "__thread int value = 3; int next(void) { return ++value; }", {.soname = false});
   for (int i = 0; i < 200; ++i) scene.make({"cp", "a.so", "t" + std::to_string(i) + ".so"});
-  scene.program(R"(
+  scene.program(std::string(kInAThread) + R"(
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdio.h>
 static int (*next[200])(void);
 static void* all(void* unused) {
@@ -220,9 +226,7 @@ int main(void) {
     next[i] = dlsym(dlopen(name, RTLD_NOW), "next");
   }
   all(0);
-  pthread_t thread;
-  pthread_create(&thread, 0, all, 0);
-  pthread_join(thread, 0);
+  in_a_thread(all, 0);
   all(0);
 }
 )");
@@ -263,9 +267,8 @@ extern "C" void visit(const char* who) { local.who = who; }
 ON_UNLOAD unload() { say("-a\n"); }
 )",
                 {.flags = {"-lstdc++"}, .language = "c++"});
-  scene.program(R"(
+  scene.program(std::string(kInAThread) + R"(
 #include <dlfcn.h>
-#include <pthread.h>
 static void* thread_of(void* name) {
   void* a = dlopen("a.so", RTLD_NOW);
   void (*visit)(const char*) = dlsym(a, "visit");
@@ -275,9 +278,7 @@ static void* thread_of(void* name) {
   return 0;
 }
 int main(void) {
-  pthread_t thread;
-  pthread_create(&thread, 0, thread_of, "thread");
-  pthread_join(thread, 0);
+  in_a_thread(thread_of, "thread");
   say("joined\n");
   void* a = dlopen("a.so", RTLD_NOW);
   void (*visit)(const char*) = dlsym(a, "visit");
@@ -292,16 +293,13 @@ int main(void) {
 TEST(LoaderTlsRules, ErrnoOfEachThreadIsItsOwn) {
   Scene scene;
   scene.library("a", "#include <errno.h>\nint* where(void) { return &errno; }");
-  scene.program(R"(
+  scene.program(std::string(kInAThread) + R"(
 #include <errno.h>
-#include <pthread.h>
 int* where(void);
 static void* other(void* of_main) { errno = 5; say("%d %d\n", where() == &errno, where() != of_main); return 0; }
 int main(void) {
   errno = 3;
-  pthread_t thread;
-  pthread_create(&thread, 0, other, where());
-  pthread_join(thread, 0);
+  in_a_thread(other, where());
   say("%d\n", errno);
 }
 )",
@@ -311,11 +309,10 @@ int main(void) {
 
 TEST(LoaderTlsRules, ThreadCreatedInAConstructorHasTheStaticBlocks) {
   Scene scene;
-  scene.library("a", R"(
-#include <pthread.h>
+  scene.library("a", std::string(kInAThread) + R"(
 __thread int value = 12;
 static void* look(void* unused) { say("%d\n", value); return unused; }
-ON_LOAD load(void) { pthread_t thread; pthread_create(&thread, 0, look, 0); pthread_join(thread, 0); }
+ON_LOAD load(void) { in_a_thread(look, 0); }
 )");
   scene.program("int main(void) { say(\"main\\n\"); }", {.needs = {"a"}});
   EXPECT_EQ(agreed(scene).out, "12\nmain\n");

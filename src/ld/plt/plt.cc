@@ -30,22 +30,10 @@ asm(R"(
 pagefold_ld_trampoline:
   .cfi_startproc
   .cfi_adjust_cfa_offset 16
-  pushq %rax
+.irp register, rax, rcx, rdx, rsi, rdi, r8, r9, r10
+  pushq %\register
   .cfi_adjust_cfa_offset 8
-  pushq %rcx
-  .cfi_adjust_cfa_offset 8
-  pushq %rdx
-  .cfi_adjust_cfa_offset 8
-  pushq %rsi
-  .cfi_adjust_cfa_offset 8
-  pushq %rdi
-  .cfi_adjust_cfa_offset 8
-  pushq %r8
-  .cfi_adjust_cfa_offset 8
-  pushq %r9
-  .cfi_adjust_cfa_offset 8
-  pushq %r10
-  .cfi_adjust_cfa_offset 8
+.endr
   pushq %rbx
   .cfi_adjust_cfa_offset 8
   .cfi_offset %rbx, -96
@@ -61,22 +49,10 @@ pagefold_ld_trampoline:
   popq %rbx
   .cfi_adjust_cfa_offset -8
   .cfi_restore %rbx
-  popq %r10
+.irp register, r10, r9, r8, rdi, rsi, rdx, rcx, rax
+  popq %\register
   .cfi_adjust_cfa_offset -8
-  popq %r9
-  .cfi_adjust_cfa_offset -8
-  popq %r8
-  .cfi_adjust_cfa_offset -8
-  popq %rdi
-  .cfi_adjust_cfa_offset -8
-  popq %rsi
-  .cfi_adjust_cfa_offset -8
-  popq %rdx
-  .cfi_adjust_cfa_offset -8
-  popq %rcx
-  .cfi_adjust_cfa_offset -8
-  popq %rax
-  .cfi_adjust_cfa_offset -8
+.endr
   addq $16, %rsp
   .cfi_adjust_cfa_offset -16
   jmp *%r11
@@ -102,14 +78,9 @@ pagefold_ld_call_saved:
   subq %rcx, %rsp
   andq $-64, %rsp
   xorl %eax, %eax
-  movq %rax, 512(%rsp)
-  movq %rax, 520(%rsp)
-  movq %rax, 528(%rsp)
-  movq %rax, 536(%rsp)
-  movq %rax, 544(%rsp)
-  movq %rax, 552(%rsp)
-  movq %rax, 560(%rsp)
-  movq %rax, 568(%rsp)
+.irp offset, 512, 520, 528, 536, 544, 552, 560, 568  # the header of the saved state
+  movq %rax, \offset(%rsp)
+.endr
   movl $0xee, %eax
   xorl %edx, %edx
   testb $1, pagefold_ld_has_xsavec(%rip)

@@ -63,25 +63,21 @@ pagefold_ld_tls_dynamic:
   movq -8(%rsp), %rdi
   ret
 2:
-  subq $72, %rsp
-  .cfi_adjust_cfa_offset 72
-  movq %rdx, 0(%rsp)
-  movq %rcx, 8(%rsp)
-  movq %r8, 16(%rsp)
-  movq %r9, 24(%rsp)
-  movq %r10, 32(%rsp)
-  movq %r11, 40(%rsp)
+  subq $24, %rsp  # below rdi and rsi, and so that the stack is aligned
+  .cfi_adjust_cfa_offset 24
+.irp register, rdx, rcx, r8, r9, r10, r11
+  pushq %\register
+  .cfi_adjust_cfa_offset 8
+.endr
   movq %rdi, %rsi
   leaq pagefold_ld_tls_slow(%rip), %rdi
   call pagefold_ld_call_saved
-  movq 0(%rsp), %rdx
-  movq 8(%rsp), %rcx
-  movq 16(%rsp), %r8
-  movq 24(%rsp), %r9
-  movq 32(%rsp), %r10
-  movq 40(%rsp), %r11
-  addq $72, %rsp
-  .cfi_adjust_cfa_offset -72
+.irp register, r11, r10, r9, r8, rcx, rdx
+  popq %\register
+  .cfi_adjust_cfa_offset -8
+.endr
+  addq $24, %rsp
+  .cfi_adjust_cfa_offset -24
   jmp 1b
   .cfi_endproc
   .size pagefold_ld_tls_dynamic, .-pagefold_ld_tls_dynamic
