@@ -1,6 +1,6 @@
-// Memory that came from a file, read only through questions that can be answered "no". A `Bytes` is a stretch of it; every
-// offset and count that the file itself supplies goes through `at`, `table` or `string`, which refuse what does not lie
-// inside. No I/O, no allocation, no libc: the same code serves the supervisor and the loader.
+// Memory that came from a file, read only through questions that can be answered "no". A `Bytes` is a stretch of it;
+// every offset and count that the file itself supplies goes through `at`, `table` or `string`, which refuse what does
+// not lie inside. No I/O, no allocation, no libc: the same code serves the supervisor and the loader.
 #pragma once
 
 #include <cstddef>

@@ -37,7 +37,7 @@ struct ObjectView {
   Table<uint16_t> versyms;  // null without versions
   SysvHash sysv;
   Table<typename E::Dynamic> entries;  // without the terminating DT_NULL
-  Bytes verneed, verdef;    // to the end of their segment
+  Bytes verneed, verdef;               // to the end of their segment
   uint64_t verneed_count = 0, verdef_count = 0;
   Table<Rela> rela, plt_rela;
   uint64_t relative_count = 0;  // the first so many of `rela` are R_*_RELATIVE, says the file
@@ -93,17 +93,38 @@ class DynamicReader {
       return;
     }
     switch (tag) {
-      case DT_GNU_HASH: gnu_hash_ = value; break;
-      case DT_VERSYM: versym_ = value; break;
-      case DT_VERNEED: verneed_ = value; break;
-      case DT_VERNEEDNUM: out_.verneed_count = value; break;
-      case DT_VERDEF: verdef_ = value; break;
-      case DT_VERDEFNUM: out_.verdef_count = value; break;
-      case DT_RELACOUNT: out_.relative_count = value; break;
-      case DT_FLAGS_1: out_.flags_1 = value; break;
-      case DT_TLSDESC_PLT: out_.tlsdesc_plt = value; break;
-      case DT_TLSDESC_GOT: out_.tlsdesc_got = value; break;
-      default: break;
+      case DT_GNU_HASH:
+        gnu_hash_ = value;
+        break;
+      case DT_VERSYM:
+        versym_ = value;
+        break;
+      case DT_VERNEED:
+        verneed_ = value;
+        break;
+      case DT_VERNEEDNUM:
+        out_.verneed_count = value;
+        break;
+      case DT_VERDEF:
+        verdef_ = value;
+        break;
+      case DT_VERDEFNUM:
+        out_.verdef_count = value;
+        break;
+      case DT_RELACOUNT:
+        out_.relative_count = value;
+        break;
+      case DT_FLAGS_1:
+        out_.flags_1 = value;
+        break;
+      case DT_TLSDESC_PLT:
+        out_.tlsdesc_plt = value;
+        break;
+      case DT_TLSDESC_GOT:
+        out_.tlsdesc_got = value;
+        break;
+      default:
+        break;
     }
   }
 
@@ -171,7 +192,8 @@ class DynamicReader {
   Defect relocations() {
     if (has(DT_REL) && value(DT_RELSZ) != 0) return {"REL relocations are not used on this machine", value(DT_REL)};
     if (has(DT_RELA) && value(DT_RELASZ) != 0) {
-      if (has(DT_RELAENT) && value(DT_RELAENT) != sizeof(Rela)) return {"relocation entries of unknown size", value(DT_RELA)};
+      if (has(DT_RELAENT) && value(DT_RELAENT) != sizeof(Rela))
+        return {"relocation entries of unknown size", value(DT_RELA)};
       out_.rela = image_.template table<Rela>(value(DT_RELA), value(DT_RELASZ) / sizeof(Rela));
       if (out_.rela.data == nullptr) return {"relocations outside the loaded segments", value(DT_RELA)};
     }
@@ -195,7 +217,8 @@ class DynamicReader {
     if (out_.plt_rela.empty() || out_.rela.empty()) return;
     if (out_.plt_rela.begin() >= out_.rela.begin() && out_.plt_rela.begin() < out_.rela.end())
       out_.rela.count = static_cast<uint64_t>(reinterpret_cast<const char*>(out_.plt_rela.begin()) -
-                                              reinterpret_cast<const char*>(out_.rela.begin())) / sizeof(Rela);
+                                              reinterpret_cast<const char*>(out_.rela.begin())) /
+                        sizeof(Rela);
   }
 
   Defect array(unsigned tag, unsigned size_tag, AddressRange& out, const char* what) {
@@ -208,9 +231,14 @@ class DynamicReader {
   Defect arrays() {
     if (out_.init != 0 && !image_.inside(out_.init, 1, PF_X)) return {"constructor outside the code", out_.init};
     if (out_.fini != 0 && !image_.inside(out_.fini, 1, PF_X)) return {"destructor outside the code", out_.fini};
-    if (const Defect d = array(DT_INIT_ARRAY, DT_INIT_ARRAYSZ, out_.init_array, "constructor array outside the segments")) return d;
-    if (const Defect d = array(DT_FINI_ARRAY, DT_FINI_ARRAYSZ, out_.fini_array, "destructor array outside the segments")) return d;
-    return array(DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, out_.preinit_array, "pre-constructor array outside the segments");
+    if (const Defect d =
+            array(DT_INIT_ARRAY, DT_INIT_ARRAYSZ, out_.init_array, "constructor array outside the segments"))
+      return d;
+    if (const Defect d =
+            array(DT_FINI_ARRAY, DT_FINI_ARRAYSZ, out_.fini_array, "destructor array outside the segments"))
+      return d;
+    return array(DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, out_.preinit_array,
+                 "pre-constructor array outside the segments");
   }
 
   using Rela = typename E::Rela;

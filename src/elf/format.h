@@ -1,6 +1,6 @@
-// The two classes of ELF as bundles of types, so that whatever does not depend on the class is written once. Fields are read
-// as they lie: a file of the other byte order is refused by `check_header`, not converted.
-// Source of all names and numbers: gABI chapters 4 and 5, <elf.h>.
+// The two classes of ELF as bundles of types, so that whatever does not depend on the class is written once. Fields are
+// read as they lie: a file of the other byte order is refused by `check_header`, not converted. Source of all names and
+// numbers: gABI chapters 4 and 5, <elf.h>.
 #pragma once
 
 #include <elf.h>
@@ -29,8 +29,8 @@ struct Elf32 {
   static constexpr unsigned char kClass = ELFCLASS32;
 };
 
-// What is wrong with a file: a sentence without full stop (glibc's own where it has one) and the byte of the file, or of
-// the image, that shows it. A null `what` means nothing is wrong.
+// What is wrong with a file: a sentence without full stop (glibc's own where it has one) and the byte of the file, or
+// of the image, that shows it. A null `what` means nothing is wrong.
 struct Defect {
   const char* what = nullptr;
   uint64_t where = 0;

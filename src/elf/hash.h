@@ -1,7 +1,7 @@
-// The two hash tables of dynamic symbols. `candidates` walks the symbols whose hash fits and stops when the visitor accepts
-// one. Every index is compared with what lies inside the image, and a chain is left after as many steps as there are
-// symbols: tables that loop or point outside find nothing.
-// Sources: gABI chapter 5 (SysV); the GNU table as binutils writes and glibc reads it.
+// The two hash tables of dynamic symbols. `candidates` walks the symbols whose hash fits and stops when the visitor
+// accepts one. Every index is compared with what lies inside the image, and a chain is left after as many steps as
+// there are symbols: tables that loop or point outside find nothing. Sources: gABI chapter 5 (SysV); the GNU table as
+// binutils writes and glibc reads it.
 #pragma once
 
 #include "elf/bytes.h"
@@ -10,7 +10,8 @@
 
 namespace pagefold::elf {
 
-// hash = hash * 33 + byte, four bytes a step: C++ names are long, and one multiplication after the other is what takes the time.
+// hash = hash * 33 + byte, four bytes a step: C++ names are long, and one multiplication after the other is what takes
+// the time.
 inline uint32_t gnu_hash(const char* name) {
   constexpr uint32_t k33 = 33, k33_2 = k33 * k33, k33_3 = k33_2 * k33, k33_4 = k33_3 * k33;
   const auto* bytes = reinterpret_cast<const unsigned char*>(name);
@@ -37,8 +38,8 @@ inline uint32_t sysv_hash(const char* name) {
   return hash;
 }
 
-// 64-bit GNU hash table; empty (no buckets) when absent. Arranged so that a refusal by the filter, the usual answer, reads
-// the first 16 bytes and one word of the filter.
+// 64-bit GNU hash table; empty (no buckets) when absent. Arranged so that a refusal by the filter, the usual answer,
+// reads the first 16 bytes and one word of the filter.
 struct GnuHash {
   const uint64_t* bloom = nullptr;
   uint32_t bloom_mask = 0;
@@ -86,7 +87,8 @@ bool read_gnu_hash(const Image<E>& image, uint64_t address, GnuHash& out) {
   if (head.data == nullptr) return false;
   const uint32_t buckets = head[0], words = head[2];
   if (buckets == 0 || words == 0 || (words & (words - 1)) != 0 || head[3] > 31) return false;
-  const uint64_t bloom_at = 16, buckets_at = bloom_at + uint64_t{words} * 8, chains_at = buckets_at + uint64_t{buckets} * 4;
+  const uint64_t bloom_at = 16, buckets_at = bloom_at + uint64_t{words} * 8,
+                 chains_at = buckets_at + uint64_t{buckets} * 4;
   const Table<uint64_t> bloom = rest.table<uint64_t>(bloom_at, words);
   const Table<uint32_t> bucket = rest.table<uint32_t>(buckets_at, buckets);
   if (bloom.data == nullptr || bucket.data == nullptr) return false;

@@ -1,5 +1,5 @@
-// Is this a file that can be loaded at all? The questions and their order are glibc's (elf/dl-load.c, open_verify), because
-// users know the answers by heart: "invalid ELF header", "file too short", ...
+// Is this a file that can be loaded at all? The questions and their order are glibc's (elf/dl-load.c, open_verify),
+// because users know the answers by heart: "invalid ELF header", "file too short", ...
 #pragma once
 
 #include "elf/bytes.h"
@@ -51,8 +51,8 @@ HeaderCheck explain_identification(const unsigned char* ident) {
   return bad("ELF file ABI version invalid", EI_ABIVERSION);
 }
 
-// `file` is the beginning of the file, as much as was read (at least a header, or the file is too short). Says nothing about
-// the program headers yet: those may lie further on.
+// `file` is the beginning of the file, as much as was read (at least a header, or the file is too short). Says nothing
+// about the program headers yet: those may lie further on.
 template <class E>
 HeaderCheck check_header(Bytes file, unsigned machine) {
   const auto* header = file.at<typename E::Header>(0);

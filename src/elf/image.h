@@ -1,6 +1,6 @@
-// An object in memory, seen through its own addresses: `at`, `table` and `rest` take an address as the file states it (bias
-// not added) and answer only if it lies in a loaded, readable segment. Nothing here follows a pointer; a library that lies
-// about its sizes gets null.
+// An object in memory, seen through its own addresses: `at`, `table` and `rest` take an address as the file states it
+// (bias not added) and answer only if it lies in a loaded, readable segment. Nothing here follows a pointer; a library
+// that lies about its sizes gets null.
 #pragma once
 
 #include "elf/bytes.h"
@@ -14,7 +14,8 @@ class Image {
   using Segment = typename E::Segment;
 
   Image() = default;
-  // `bias`: what is added to the file's addresses; `segments`: its program headers, outside the image's writable memory.
+  // `bias`: what is added to the file's addresses; `segments`: its program headers, outside the image's writable
+  // memory.
   Image(uint64_t bias, Table<Segment> segments) : bias_(bias), segments_(segments) {}
 
   uint64_t bias() const { return bias_; }

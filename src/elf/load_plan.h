@@ -1,6 +1,6 @@
-// What an ELF file wants to have in memory: the one description of it that exec and the loader share. The plan is made from
-// the program headers alone; each loadable segment becomes a `LoadSegment` in whole pages, and the rest (TLS image, RELRO,
-// dynamic section, ...) is remembered as addresses in the file's own address space, bias not yet added.
+// What an ELF file wants to have in memory: the one description of it that exec and the loader share. The plan is made
+// from the program headers alone; each loadable segment becomes a `LoadSegment` in whole pages, and the rest (TLS
+// image, RELRO, dynamic section, ...) is remembered as addresses in the file's own address space, bias not yet added.
 //
 // `make_plan` refuses what cannot be mapped (glibc's texts, elf/dl-load.c) and what would reach beyond the file: a page
 // without file behind it would kill the process when touched.
@@ -32,17 +32,17 @@ struct TlsImage {
 };
 
 struct LoadPlan {
-  uint64_t start = 0;        // lowest page
-  uint64_t end = 0;          // end of the highest page
-  uint64_t align = 0;        // of `start`, at least a page
-  uint32_t loads = 0;        // loadable segments
-  bool has_holes = false;    // pages between segments that belong to none
+  uint64_t start = 0;      // lowest page
+  uint64_t end = 0;        // end of the highest page
+  uint64_t align = 0;      // of `start`, at least a page
+  uint32_t loads = 0;      // loadable segments
+  bool has_holes = false;  // pages between segments that belong to none
   bool position_fixed = false;
   bool has_interpreter = false;
   bool states_stack = false;
   uint32_t stack_flags = 0;  // PT_GNU_STACK, PF_*
   uint64_t entry = 0;
-  uint64_t headers = 0;      // where the program headers will lie in memory
+  uint64_t headers = 0;  // where the program headers will lie in memory
   bool headers_loaded = false;
   Range dynamic, relro, eh_frame_header, interpreter, property;
   TlsImage tls;
@@ -72,10 +72,12 @@ class LoadPlanner {
       }
     }
     if (plan.loads == 0) return {"object file has no loadable segments", header_.e_phoff};
-    if (plan.tls.size != 0 && !power_of_two(plan.tls.align)) return {"TLS segment alignment is no power of two", header_.e_phoff};
-    if (plan.tls.size >= kHighest || plan.tls.align >= kHighest) return {"TLS segment of an absurd size", header_.e_phoff};
-    if (plan.relro.present && (plan.relro.start < plan.start || plan.relro.start + plan.relro.size > plan.end ||
-                               plan.relro.size > plan.end))
+    if (plan.tls.size != 0 && !power_of_two(plan.tls.align))
+      return {"TLS segment alignment is no power of two", header_.e_phoff};
+    if (plan.tls.size >= kHighest || plan.tls.align >= kHighest)
+      return {"TLS segment of an absurd size", header_.e_phoff};
+    if (plan.relro.present &&
+        (plan.relro.start < plan.start || plan.relro.start + plan.relro.size > plan.end || plan.relro.size > plan.end))
       return {"RELRO outside the loaded segments", header_.e_phoff};
     if (plan.tls.file_size > plan.tls.size) return {"TLS segment larger in the file than in memory", header_.e_phoff};
     return {};
@@ -110,10 +112,12 @@ class LoadPlanner {
     if (((uint64_t{s.p_vaddr} - s.p_offset) & (s.p_align - 1)) != 0 && s.p_align != 0)
       return {"ELF load command address/offset not page-aligned", header_place(i)};
     if (s.p_filesz > s.p_memsz) return {"ELF load command larger in the file than in memory", header_place(i)};
-    if (s.p_vaddr >= kHighest || s.p_memsz >= kHighest) return {"ELF load command address out of range", header_place(i)};
+    if (s.p_vaddr >= kHighest || s.p_memsz >= kHighest)
+      return {"ELF load command address out of range", header_place(i)};
     if (s.p_offset > file_size_ || s.p_filesz > file_size_ - s.p_offset) return {"file too short", header_place(i)};
     const LoadSegment load = this->load(s);
-    if (plan.loads != 0 && s.p_vaddr < previous_end) return {"ELF load commands overlap or are not in order", header_place(i)};
+    if (plan.loads != 0 && s.p_vaddr < previous_end)
+      return {"ELF load commands overlap or are not in order", header_place(i)};
     if (plan.loads == 0) plan.start = load.start;
     if (plan.loads != 0 && load.start > plan.end) plan.has_holes = true;
     previous_end = uint64_t{s.p_vaddr} + s.p_memsz;  // not rounded: two segments may share a page
@@ -131,16 +135,31 @@ class LoadPlanner {
   static void note(LoadPlan& plan, const Segment& s) {
     const Range range{s.p_vaddr, s.p_memsz, true};
     switch (s.p_type) {
-      case PT_DYNAMIC: plan.dynamic = range; break;
-      case PT_INTERP: plan.has_interpreter = true; plan.interpreter = range; break;
-      case PT_GNU_RELRO: plan.relro = range; break;
-      case PT_GNU_EH_FRAME: plan.eh_frame_header = range; break;
-      case PT_GNU_PROPERTY: plan.property = range; break;
-      case PT_GNU_STACK: plan.states_stack = true; plan.stack_flags = s.p_flags; break;
+      case PT_DYNAMIC:
+        plan.dynamic = range;
+        break;
+      case PT_INTERP:
+        plan.has_interpreter = true;
+        plan.interpreter = range;
+        break;
+      case PT_GNU_RELRO:
+        plan.relro = range;
+        break;
+      case PT_GNU_EH_FRAME:
+        plan.eh_frame_header = range;
+        break;
+      case PT_GNU_PROPERTY:
+        plan.property = range;
+        break;
+      case PT_GNU_STACK:
+        plan.states_stack = true;
+        plan.stack_flags = s.p_flags;
+        break;
       case PT_TLS:
         if (s.p_memsz != 0) plan.tls = {s.p_vaddr, s.p_filesz, s.p_memsz, s.p_align == 0 ? 1 : s.p_align};
         break;
-      default: break;
+      default:
+        break;
     }
   }
 

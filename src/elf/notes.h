@@ -1,6 +1,6 @@
-// The notes of a file: who built it (build-id), which kernel it wants (ABI tag). Walks a PT_NOTE's bytes; a note that claims
-// more than is there ends the walk.
-// Source: gABI chapter 5 "Note Section"; alignment 4, or 8 for PT_GNU_PROPERTY.
+// The notes of a file: who built it (build-id), which kernel it wants (ABI tag). Walks a PT_NOTE's bytes; a note that
+// claims more than is there ends the walk. Source: gABI chapter 5 "Note Section"; alignment 4, or 8 for
+// PT_GNU_PROPERTY.
 #pragma once
 
 #include "elf/bytes.h"
@@ -14,7 +14,8 @@ struct Note {
   Bytes description;
 
   bool is_gnu() const {
-    return name.size() == 4 && name.data()[0] == 'G' && name.data()[1] == 'N' && name.data()[2] == 'U' && name.data()[3] == 0;
+    return name.size() == 4 && name.data()[0] == 'G' && name.data()[1] == 'N' && name.data()[2] == 'U' &&
+           name.data()[3] == 0;
   }
 };
 

@@ -1,7 +1,6 @@
-// Compact relative relocations (DT_RELR): an even word is an address to relocate, an odd one a bitmap of which of the next 63
-// words to relocate too. `for_each_relr` calls visit(address) for each, in order; what lies outside is the visitor's to refuse
-// (by returning false, which ends the walk).
-// Source: gABI, "Relative Relocation Table".
+// Compact relative relocations (DT_RELR): an even word is an address to relocate, an odd one a bitmap of which of the
+// next 63 words to relocate too. `for_each_relr` calls visit(address) for each, in order; what lies outside is the
+// visitor's to refuse (by returning false, which ends the walk). Source: gABI, "Relative Relocation Table".
 #pragma once
 
 #include "elf/bytes.h"

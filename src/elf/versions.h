@@ -1,7 +1,7 @@
-// What versions an object wants of others (verneed) and defines itself (verdef). Both are lists linked by byte distances; a
-// walk ends at the first step that leads outside, at a distance of zero, and after as many entries as the dynamic section
-// announced, whichever comes first. Distances are unsigned, so a walk never turns back.
-// Source: gABI/LSB symbol versioning.
+// What versions an object wants of others (verneed) and defines itself (verdef). Both are lists linked by byte
+// distances; a walk ends at the first step that leads outside, at a distance of zero, and after as many entries as the
+// dynamic section announced, whichever comes first. Distances are unsigned, so a walk never turns back. Source:
+// gABI/LSB symbol versioning.
 #pragma once
 
 #include "elf/bytes.h"
@@ -40,7 +40,8 @@ Defect for_each_needed_version(const ObjectView<E>& view, Visit&& visit) {
       const auto* aux = view.verneed.template at<Elf64_Vernaux>(aux_at);
       const char* name = aux == nullptr ? nullptr : view.string(aux->vna_name);
       if (name == nullptr) return {"version requirement outside its table", aux_at};
-      if (!visit(NeededVersion{file, name, aux->vna_hash, aux->vna_other, (aux->vna_flags & VER_FLG_WEAK) != 0})) return {};
+      if (!visit(NeededVersion{file, name, aux->vna_hash, aux->vna_other, (aux->vna_flags & VER_FLG_WEAK) != 0}))
+        return {};
       if (aux->vna_next == 0) break;
       aux_at += aux->vna_next;
     }

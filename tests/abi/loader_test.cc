@@ -119,15 +119,16 @@ TEST_F(Loader, UnknownLibcDeepInTheSearchIsTheGenuineLoaders) {
   EXPECT_TRUE(abi_test::same(ours.output, genuine.output));
 }
 
-// Only a library's own search finds that libc, when much is mapped already: the genuine loader gets the start as the kernel made it.
+// Only a library's own search finds that libc, when much is mapped already: the genuine loader gets the start as the
+// kernel made it.
 TEST_F(Loader, UnknownLibcFoundWhileLoadingIsTheGenuineLoaders) {
   const std::string place = unknown_libc();
   compiled("libreport.so", PAGEFOLD_SOURCE_DIR "/tests/abi/programs/stack_report.c",
            "-shared -fPIC -DREPORT -Wl,--enable-new-dtags,-rpath," + place);
-  const std::string program = compiled(
-      "program", PAGEFOLD_SOURCE_DIR "/tests/abi/programs/stack_report.c",
-      "-fPIE -pie -nostartfiles -nodefaultlibs -L" + folder.string() + " -l:libreport.so -Wl,--enable-new-dtags,-rpath," +
-          folder.string() + ",--allow-shlib-undefined,--dynamic-linker=" + kLoader);
+  const std::string program = compiled("program", PAGEFOLD_SOURCE_DIR "/tests/abi/programs/stack_report.c",
+                                       "-fPIE -pie -nostartfiles -nodefaultlibs -L" + folder.string() +
+                                           " -l:libreport.so -Wl,--enable-new-dtags,-rpath," + folder.string() +
+                                           ",--allow-shlib-undefined,--dynamic-linker=" + kLoader);
   const std::string words = " one 'two words' ''";
   const std::string environment = asked + "A=1 LD_BIND_NOW=1 ";
   const Outcome genuine = run(environment + kGenuine + " --argv0 named " + program + words);
@@ -144,8 +145,9 @@ TEST_F(Loader, UnknownLibcFoundWhileLoadingIsTheGenuineLoaders) {
   const Outcome interpreter = run(environment + program + words);
   expect_handed_over(interpreter, "another than the search found first");
   compiled("program", PAGEFOLD_SOURCE_DIR "/tests/abi/programs/stack_report.c",
-           "-fPIE -pie -nostartfiles -nodefaultlibs -L" + folder.string() + " -l:libreport.so -Wl,--enable-new-dtags,-rpath," +
-               folder.string() + ",--allow-shlib-undefined,--dynamic-linker=" + kGenuine);
+           "-fPIE -pie -nostartfiles -nodefaultlibs -L" + folder.string() +
+               " -l:libreport.so -Wl,--enable-new-dtags,-rpath," + folder.string() +
+               ",--allow-shlib-undefined,--dynamic-linker=" + kGenuine);
   EXPECT_TRUE(abi_test::same(without_the_reason(interpreter), run(environment + program + words).output));
 }
 

@@ -1,6 +1,7 @@
-// Fuzz target: one input is one file, as the loader meets it - header, program headers, load plan, the image that the plan describes,
-// dynamic section, hash tables, versions, relocations, notes. Nothing may read outside, overflow or loop; a sanitizer and the
-// fuzzer's time limit say so. An image above 4 MiB is not laid out: what is beyond that is the kernel's to refuse.
+// Fuzz target: one input is one file, as the loader meets it - header, program headers, load plan, the image that the
+// plan describes, dynamic section, hash tables, versions, relocations, notes. Nothing may read outside, overflow or
+// loop; a sanitizer and the fuzzer's time limit say so. An image above 4 MiB is not laid out: what is beyond that is
+// the kernel's to refuse.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -35,7 +36,8 @@ void note(const char* text) {
 // The image in memory, as the loader would have mapped it.
 class Mapped {
  public:
-  explicit Mapped(uint64_t size) : size_(size), bytes_(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
+  explicit Mapped(uint64_t size)
+      : size_(size), bytes_(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
   ~Mapped() { ::munmap(bytes_, size_); }
   Mapped(const Mapped&) = delete;
   Mapped& operator=(const Mapped&) = delete;
@@ -79,7 +81,8 @@ void read_object(const LoadPlan& plan, const LoadPlanner<Elf64>& planner, Table<
   if (plan.end <= plan.start || plan.end - plan.start > kLargestImage) return;
   const Mapped memory(plan.end - plan.start);
   planner.for_each_load([&](const LoadSegment& one) {
-    const uint64_t length = std::min(one.data_end - one.start, file.size() > one.file_offset ? file.size() - one.file_offset : 0);
+    const uint64_t length =
+        std::min(one.data_end - one.start, file.size() > one.file_offset ? file.size() - one.file_offset : 0);
     std::memcpy(memory.bytes() + (one.start - plan.start), file.data() + one.file_offset, length);
   });
   const Image<Elf64> image(reinterpret_cast<uint64_t>(memory.bytes()) - plan.start, segments);

@@ -1,5 +1,5 @@
-// Runs a fuzz target on files (and the files of folders), and on every truncation and many single-byte changes of each: a bounded
-// check where no libFuzzer is installed. Any finding is a crash or a sanitizer's report.
+// Runs a fuzz target on files (and the files of folders), and on every truncation and many single-byte changes of each:
+// a bounded check where no libFuzzer is installed. Any finding is a crash or a sanitizer's report.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

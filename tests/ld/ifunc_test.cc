@@ -1,4 +1,5 @@
-// Functions whose address a resolver chooses: when it is called, what it may use, and what is said when that is too early.
+// Functions whose address a resolver chooses: when it is called, what it may use, and what is said when that is too
+// early.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -63,12 +64,14 @@ int a_calls(void) { return f(); }
   EXPECT_EQ(agreed(scene).out, "6\n");
 }
 
-// `a` does not say that it needs `b`, so it is relocated first. The resolver is asked all the same, and needs no relocation.
+// `a` does not say that it needs `b`, so it is relocated first. The resolver is asked all the same, and needs no
+// relocation.
 TEST(LoaderIfunc, ResolverOfALibraryRelocatedTooLateIsCalledAndWarnedOf) {
   Scene scene;
   scene.library("a", "int f(void); int a_calls(void) { return f(); }")
-      .library("b", "static int five(void) { return 5; }\nstatic void* choose(void) { return five; }\n"
-                    "int f(void) __attribute__((ifunc(\"choose\")));");
+      .library("b",
+               "static int five(void) { return 5; }\nstatic void* choose(void) { return five; }\n"
+               "int f(void) __attribute__((ifunc(\"choose\")));");
   scene.program("int a_calls(void); int main(void) { say(\"%d\\n\", a_calls()); }", {.needs = {"b", "a"}});
   const RunResult result = agreed(scene, {.environment = {"LD_BIND_NOW=1"}});
   EXPECT_EQ(result.out, "5\n");

@@ -286,8 +286,9 @@ int main(void) {
   permissions("__rseq_offset");
 }
 )");
-  EXPECT_EQ(agreed(scene).out, "_rtld_global_ro r--p\n_rtld_global_ro r--p\n_rtld_global rw-p\n__libc_stack_end r--p\n"
-                               "_dl_argv r--p\n__rseq_offset r--p\n");
+  EXPECT_EQ(agreed(scene).out,
+            "_rtld_global_ro r--p\n_rtld_global_ro r--p\n_rtld_global rw-p\n__libc_stack_end r--p\n"
+            "_dl_argv r--p\n__rseq_offset r--p\n");
 }
 
 }  // namespace

@@ -186,7 +186,8 @@ TEST(LoaderOrder, OpenInAConstructorOfWhatIsBeingInitialisedCallsNobody) {
     scene.library("b", named("b"), {.needs = {"c", "d"}}).library("a", named("a"), {.needs = {"b", "d"}});
     scene.program("int main(void) { say(\"main\\n\"); }", {.needs = {"a"}});
     agreed(scene);
-    scene.program("#include <dlfcn.h>\nint main(void) { void* a = dlopen(\"a.so\", RTLD_NOW); say(\"main\\n\"); dlclose(a); }");
+    scene.program(
+        "#include <dlfcn.h>\nint main(void) { void* a = dlopen(\"a.so\", RTLD_NOW); say(\"main\\n\"); dlclose(a); }");
     agreed(scene);
   }
 }
@@ -204,8 +205,9 @@ int main(void) {
 }
 )");
   agreed(scene);
-  EXPECT_THAT(agreed(scene, {.wrapper = {"/bin/sh", "-c", "LD_DEBUG=files \"$@\" 2>&1 | grep -o 'opening file.*'", "sh"}}).out,
-              testing::HasSubstr("direct_opencount=2"));
+  EXPECT_THAT(
+      agreed(scene, {.wrapper = {"/bin/sh", "-c", "LD_DEBUG=files \"$@\" 2>&1 | grep -o 'opening file.*'", "sh"}}).out,
+      testing::HasSubstr("direct_opencount=2"));
 }
 
 TEST(LoaderOrder, ExitInAConstructorRunsNoDestructors) {

@@ -150,9 +150,11 @@ TEST(LoaderSearch, AbiTagOfANewerKernelOrAnotherSystemIsNoObstacle) {
   for (const char* system : {"0", "1"}) {
     Scene scene;
     const std::string note = system;
-    scene.library("a", "__asm__(\".section .note.ABI-tag,\\\"a\\\",@note\\n.balign 4\\n.long 4, 16, 1\\n.asciz \\\"GNU\\\"\\n.long " +
-                       note + ", 99, 0, 0\\n.text\");\nconst char* where(void) { return \"a\"; }",
-                  {.flags = {"-Wl,--build-id=none"}});
+    scene.library(
+        "a",
+        "__asm__(\".section .note.ABI-tag,\\\"a\\\",@note\\n.balign 4\\n.long 4, 16, 1\\n.asciz \\\"GNU\\\"\\n.long " +
+            note + ", 99, 0, 0\\n.text\");\nconst char* where(void) { return \"a\"; }",
+        {.flags = {"-Wl,--build-id=none"}});
     scene.program(kAsk, {.needs = {"a"}});
     EXPECT_EQ(agreed(scene).out, "a\n");
   }

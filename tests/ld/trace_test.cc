@@ -1,5 +1,5 @@
-// What is told instead of a start: LD_TRACE_LOADED_OBJECTS, --list, and what ldd -d, -r and -u make of them. Nothing of the
-// program or its libraries may run.
+// What is told instead of a start: LD_TRACE_LOADED_OBJECTS, --list, and what ldd -d, -r and -u make of them. Nothing of
+// the program or its libraries may run.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,8 +64,9 @@ TEST(LoaderTrace, BindsEveryLibraryWithoutCallingAResolver) {
   scene.library("a", "int c_calls(void); int a_calls(void) { return c_calls(); }", {.needs = {"b", "c"}});
   scene.program("int a_calls(void); int main(void) { return a_calls(); }", {.needs = {"a"}});
   const RunResult result = agreed(scene, {.wrapper = traced_with("LD_WARN=yes LD_BIND_NOW=1 LD_DEBUG=bindings")});
-  for (const char* line : {"b.so [0] to SCENE/c.so [0]: normal symbol `f'", "b.so [0] to SCENE/c.so [0]: normal symbol `g'",
-                           "c.so [0] to SCENE/b.so [0]: normal symbol `b_calls'", "a.so [0] to SCENE/c.so [0]: normal symbol `c_calls'"})
+  for (const char* line :
+       {"b.so [0] to SCENE/c.so [0]: normal symbol `f'", "b.so [0] to SCENE/c.so [0]: normal symbol `g'",
+        "c.so [0] to SCENE/b.so [0]: normal symbol `b_calls'", "a.so [0] to SCENE/c.so [0]: normal symbol `c_calls'"})
     EXPECT_THAT(result.out, HasSubstr(line));
   EXPECT_THAT(result.out, HasSubstr("\n0\n"));
 }
@@ -82,7 +83,8 @@ TEST(LoaderTrace, UnusedDependenciesAreThoseThatTheProgramBindsNothingTo) {
   Scene scene;
   scene.library("used", "int f(void) { return 1; }").library("unused", "int u(void) { return 2; }");
   scene.library("deep", "int u(void); int d(void) { return u(); }", {.needs = {"unused"}});
-  scene.program("int f(void); int d(void); int main(void) { return f() + d(); }", {.needs = {"unused", "used", "deep"}});
+  scene.program("int f(void); int d(void); int main(void) { return f() + d(); }",
+                {.needs = {"unused", "used", "deep"}});
   const RunResult some = agreed(scene, {.wrapper = traced_with("LD_DEBUG=unused")});
   EXPECT_EQ(some.out, "Unused direct dependencies:\n\tSCENE/unused.so\n1\n");
   scene.program("int f(void); int d(void); int main(void) { return f() + d(); }", {.needs = {"used", "deep"}});

@@ -32,7 +32,8 @@ class Taker {
 
   Snapshot take() {
     if (!tracee_.started() || loader_file_ == nullptr) return failed("not started: " + tracee_.ending());
-    if (tracee_.auxiliary(AT_SECURE) != 0) return failed("privileged: always the genuine loader's, and out of reach here");
+    if (tracee_.auxiliary(AT_SECURE) != 0)
+      return failed("privileged: always the genuine loader's, and out of reach here");
     if (!reach_relocated()) return failed("ended before it was relocated: " + tracee_.ending());
     read_objects();
     read_words();

@@ -42,14 +42,16 @@ void tell_debugger(ListState state) {
   _r_debug.state = static_cast<uint32_t>(state);
   if (program_copy != nullptr) program_copy->state = _r_debug.state;
   auto* base = static_cast<char*>(published::rtld_global()) + world.layout->rtld_global.dl_ns;
-  if (const uint32_t place = world.layout->link_namespaces.ns_debug; glibc::present(place)) at<RDebug>(base, place).state = _r_debug.state;
+  if (const uint32_t place = world.layout->link_namespaces.ns_debug; glibc::present(place))
+    at<RDebug>(base, place).state = _r_debug.state;
   _dl_debug_state();
 }
 
 void show_debugger(uint64_t loader_base) {
   _r_debug = {1, world.first->map(), reinterpret_cast<uint64_t>(&_dl_debug_state), 0, loader_base};
   auto* base = static_cast<char*>(published::rtld_global()) + world.layout->rtld_global.dl_ns;
-  if (const uint32_t place = world.layout->link_namespaces.ns_debug; glibc::present(place)) at<RDebug>(base, place) = _r_debug;
+  if (const uint32_t place = world.layout->link_namespaces.ns_debug; glibc::present(place))
+    at<RDebug>(base, place) = _r_debug;
   if (world.main->dynamic_readonly) return;
   for (const Elf64_Dyn& entry : world.main->view.entries)
     if (entry.d_tag == DT_DEBUG) const_cast<Elf64_Dyn&>(entry).d_un.d_ptr = reinterpret_cast<uint64_t>(&_r_debug);

@@ -1,5 +1,5 @@
-// How gdb finds the libraries: _r_debug, which the program's DT_DEBUG points to, lists them, and _dl_debug_state is called, for a
-// breakpoint, whenever the list is about to change or has changed.
+// How gdb finds the libraries: _r_debug, which the program's DT_DEBUG points to, lists them, and _dl_debug_state is
+// called, for a breakpoint, whenever the list is about to change or has changed.
 #pragma once
 
 #include <stdint.h>

@@ -23,7 +23,8 @@ F libc_function(const char* name) {
 }  // namespace
 
 void start_signalling() {
-  glibc::ErrorBorder border = {world.layout, world.build->minor, libc_malloc, libc_free, error_text, program_name(), nullptr, nullptr};
+  glibc::ErrorBorder border = {world.layout, world.build->minor, libc_malloc, libc_free,
+                               error_text,   program_name(),     nullptr,     nullptr};
   constexpr uint32_t kLastWithLibcsOwn = 36;
   if (world.build->minor <= kLastWithLibcsOwn) {
     border.libc_signal_error = libc_function<glibc::SignalError>("_dl_signal_error");

@@ -1,7 +1,7 @@
-// What libc, libm, libgcc and debuggers find here under glibc's names: data, and the functions about modules and TLS. The rest of
-// the private interface is in abi/glibc/exports.
-#include "ld/abi/glibc/exports/export.h"
+// What libc, libm, libgcc and debuggers find here under glibc's names: data, and the functions about modules and TLS.
+// The rest of the private interface is in abi/glibc/exports.
 #include "ld/api/exports.h"
+#include "ld/abi/glibc/exports/export.h"
 #include "ld/api/errors.h"
 #include "ld/api/find_object.h"
 #include "ld/api/lock.h"
@@ -31,9 +31,14 @@ namespace pagefold::ld {
 namespace {
 
 // _dl_lookup_symbol_x, for libc's dlsym. `reference` receives the definition; the result is its object.
-LinkMap* look_up_for_libc(const char* name, LinkMap* referrer, const Symbol** reference, SearchList** scope, const Version* version,
-                          int reference_class, int flags, LinkMap* skip) {
-  const Wanted wanted{name, elf::gnu_hash(name), version, nullptr, *reference, static_cast<uint32_t>(reference_class),
+LinkMap* look_up_for_libc(const char* name, LinkMap* referrer, const Symbol** reference, SearchList** scope,
+                          const Version* version, int reference_class, int flags, LinkMap* skip) {
+  const Wanted wanted{name,
+                      elf::gnu_hash(name),
+                      version,
+                      nullptr,
+                      *reference,
+                      static_cast<uint32_t>(reference_class),
                       static_cast<uint32_t>(flags)};
   Found found;
   const Status failure = look_up(wanted, referrer == nullptr ? nullptr : module_of(referrer), scope,
@@ -71,7 +76,9 @@ using namespace pagefold::ld;
 
 PAGEFOLD_EXPORT void* __tls_get_addr(const TlsIndex* index) { return tls_address(*index); }
 
-PAGEFOLD_EXPORT void* _dl_allocate_tls_init(char* thread, bool) { return thread == nullptr ? nullptr : initialise_thread_tls(thread); }
+PAGEFOLD_EXPORT void* _dl_allocate_tls_init(char* thread, bool) {
+  return thread == nullptr ? nullptr : initialise_thread_tls(thread);
+}
 
 PAGEFOLD_EXPORT void* _dl_allocate_tls(char* thread) {
   if (thread == nullptr) thread = static_cast<char*>(allocate_thread_block());

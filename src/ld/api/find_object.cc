@@ -28,8 +28,10 @@ const Entry* search(const Copy& copy, uint64_t address) {
   uint32_t low = 0, high = copy.count;
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
-    if (copy.entries[middle].end <= address) low = middle + 1;
-    else high = middle;
+    if (copy.entries[middle].end <= address)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low < copy.count && copy.entries[low].start <= address ? &copy.entries[low] : nullptr;
 }
@@ -62,7 +64,8 @@ void update_object_index() {
 
 Module* module_at(uint64_t address) {
   for (Module* module = world.first; module != nullptr; module = module->next())
-    if (address >= module->map_start && address < module->map_end && !module->removed && in_segment(*module, address)) return module;
+    if (address >= module->map_start && address < module->map_end && !module->removed && in_segment(*module, address))
+      return module;
   return nullptr;
 }
 

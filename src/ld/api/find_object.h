@@ -1,6 +1,6 @@
-// _dl_find_object: from a code address to its object, for the unwinder. It may be asked in a signal handler and while another
-// thread opens a library, so it takes no lock: a sorted array in one of two copies, and a version number that tells a reader
-// that the copy changed under its hands.
+// _dl_find_object: from a code address to its object, for the unwinder. It may be asked in a signal handler and while
+// another thread opens a library, so it takes no lock: a sorted array in one of two copies, and a version number that
+// tells a reader that the copy changed under its hands.
 #pragma once
 
 #include <stdint.h>

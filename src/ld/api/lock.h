@@ -1,5 +1,5 @@
-// The load lock: glibc's recursive mutex in _rtld_global, taken with libc's own pthread_mutex_lock, because libc takes the same
-// one (dlsym, dladdr, fork). Before libc is ready there is one thread and nothing to lock.
+// The load lock: glibc's recursive mutex in _rtld_global, taken with libc's own pthread_mutex_lock, because libc takes
+// the same one (dlsym, dladdr, fork). Before libc is ready there is one thread and nothing to lock.
 //
 // Order: load lock, then write lock, then TLS lock; none is taken inside a lookup.
 #pragma once

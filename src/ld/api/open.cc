@@ -79,7 +79,14 @@ class Opening {
 
   Status open_again(Module& module) {
     if (debug::on(debug::kFiles))
-      debug::Line().operator<<("opening file=").operator<<(module.name()).operator<<(" [0]; direct_opencount=").number(module.open_count)
+      debug::Line()
+              .
+              operator<<("opening file=")
+              .
+              operator<<(module.name())
+              .
+              operator<<(" [0]; direct_opencount=")
+              .number(module.open_count)
           << "\n\n";
     if ((mode_ & kGlobal) != 0 && !module.global) add_to_global_scope(module);
     if ((mode_ & kNoDelete) != 0) module.nodelete = true;
@@ -127,7 +134,14 @@ class Opening {
     update_object_index();
     if ((mode_ & kGlobal) != 0) add_to_global_scope(module);
     if (debug::on(debug::kFiles))
-      debug::Line().operator<<("opening file=").operator<<(module.name()).operator<<(" [0]; direct_opencount=").number(module.open_count)
+      debug::Line()
+              .
+              operator<<("opening file=")
+              .
+              operator<<(module.name())
+              .
+              operator<<(" [0]; direct_opencount=")
+              .number(module.open_count)
           << "\n\n";
   }
 

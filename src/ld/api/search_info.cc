@@ -1,6 +1,5 @@
-// dlinfo(RTLD_DI_SERINFO): the directories that would be searched for an object's dependencies, in order. libc asks twice: for the
-// size, then for the contents.
-// Source: dlinfo(3), <dlfcn.h> Dl_serinfo.
+// dlinfo(RTLD_DI_SERINFO): the directories that would be searched for an object's dependencies, in order. libc asks
+// twice: for the size, then for the contents. Source: dlinfo(3), <dlfcn.h> Dl_serinfo.
 #include "ld/abi/glibc/exports/export.h"
 #include "ld/base/text.h"
 #include "ld/find/load.h"

@@ -158,10 +158,20 @@ Status close_one(Module& module) {
   --module.open_count;
   at<uint32_t>(module.map(), world.layout->link_map.l_direct_opencount) = module.open_count;
   if (debug::on(debug::kFiles))
-    debug::Line().operator<<("\nclosing file=").operator<<(display_name(module)).operator<<("; direct_opencount=").number(module.open_count) << "\n";
+    debug::Line()
+            .
+            operator<<("\nclosing file=")
+            .
+            operator<<(display_name(module))
+            .
+            operator<<("; direct_opencount=")
+            .number(module.open_count)
+        << "\n";
   if (module.open_count > 0 || module.type != Type::kLoaded) return nullptr;
-  if (sweep != Sweep::kNone) sweep = Sweep::kAgain;
-  else sweep_up(&module);
+  if (sweep != Sweep::kNone)
+    sweep = Sweep::kAgain;
+  else
+    sweep_up(&module);
   return nullptr;
 }
 
@@ -186,7 +196,8 @@ void close_module(void* handle) {
   Status status = nullptr;
   {
     LoadLock lock;
-    status = is_listed(handle) ? close_one(*module_of(static_cast<LinkMap*>(handle))) : fail("", "shared object not open");
+    status =
+        is_listed(handle) ? close_one(*module_of(static_cast<LinkMap*>(handle))) : fail("", "shared object not open");
   }
   if (status != nullptr) signal(status);
 }

@@ -1,5 +1,5 @@
-// dlclose: what nobody needs any more goes. Needed is whatever was opened and not closed, has running TLS destructors, must not be
-// deleted, and all that these depend on, by linking or by a binding.
+// dlclose: what nobody needs any more goes. Needed is whatever was opened and not closed, has running TLS destructors,
+// must not be deleted, and all that these depend on, by linking or by a binding.
 #pragma once
 
 #include <stdint.h>

@@ -1,8 +1,8 @@
 #include "ld/base/arena.h"
 
+#include "ld/base/out.h"
 #include "ld/base/sys.h"
 #include "ld/base/text.h"
-#include "ld/base/out.h"
 
 namespace pagefold::ld {
 namespace {

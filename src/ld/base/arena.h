@@ -1,6 +1,6 @@
-// The loader's memory. A bump allocator over a first block in .bss (a small program needs no mmap for it) and mapped blocks
-// after that; freed pieces are kept in lists by size, so that a program that opens and closes libraries for ever does not
-// grow. All of it happens with the load lock held, or before there is a second thread.
+// The loader's memory. A bump allocator over a first block in .bss (a small program needs no mmap for it) and mapped
+// blocks after that; freed pieces are kept in lists by size, so that a program that opens and closes libraries for ever
+// does not grow. All of it happens with the load lock held, or before there is a second thread.
 //
 // Pieces are 16-byte aligned and zeroed. Running out of memory is a message and exit 127 at start-up, null afterwards.
 #pragma once

@@ -1,6 +1,6 @@
-// Errors inside the loader are values. A `Status` is null when all is well; otherwise it points to a Failure in the arena,
-// which the API room turns into glibc's dl_signal_error (so that dlerror and its texts are libc's own), or, at start-up,
-// into a message and exit 127.
+// Errors inside the loader are values. A `Status` is null when all is well; otherwise it points to a Failure in the
+// arena, which the API room turns into glibc's dl_signal_error (so that dlerror and its texts are libc's own), or, at
+// start-up, into a message and exit 127.
 #pragma once
 
 #include <stdint.h>
@@ -32,7 +32,7 @@ struct Result {
 }  // namespace pagefold::ld
 
 // Returns a failure from the enclosing function.
-#define LD_TRY(expression)                                                              \
-  do {                                                                                  \
+#define LD_TRY(expression)                                                                                \
+  do {                                                                                                    \
     if (const ::pagefold::ld::Status ld_failure = (expression); ld_failure != nullptr) return ld_failure; \
   } while (false)

@@ -1,5 +1,5 @@
-// C strings without a C library. Plain loops: names are short, and the loader must not pull in vector code whose registers a
-// lazily bound call still needs.
+// C strings without a C library. Plain loops: names are short, and the loader must not pull in vector code whose
+// registers a lazily bound call still needs.
 #pragma once
 
 #include <stddef.h>

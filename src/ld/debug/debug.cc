@@ -67,19 +67,24 @@ void open_output(const char* name) {
   char number[24];
   unsigned at = sizeof(number) - 1;
   number[at] = '\0';
-  for (auto pid = static_cast<uint64_t>(sys::getpid()); pid != 0; pid /= 10) number[--at] = static_cast<char>('0' + pid % 10);
+  for (auto pid = static_cast<uint64_t>(sys::getpid()); pid != 0; pid /= 10)
+    number[--at] = static_cast<char>('0' + pid % 10);
   char* path = concatenate(name, ".", number + at);
-  const int64_t fd = sys::open(path, sys::kWriteOnly | sys::kAppend | sys::kCreate | sys::kNoFollow | sys::kCloseOnExec, 0666);
+  const int64_t fd =
+      sys::open(path, sys::kWriteOnly | sys::kAppend | sys::kCreate | sys::kNoFollow | sys::kCloseOnExec, 0666);
   if (fd >= 0) output = fd;
   release_string(path);
 }
 
-void line(const char* text, uint64_t number, const char* unit = "") { Line().operator<<(text).number(number) << unit << '\n'; }
+void line(const char* text, uint64_t number, const char* unit = "") {
+  Line().operator<<(text).number(number) << unit << '\n';
+}
 
 void share(const char* text, uint64_t cycles) {
   const uint64_t total = clock() - statistics.started;
   const uint64_t tenths = total == 0 ? 0 : cycles * 1000 / total;
-  Line().operator<<(text).number(cycles).operator<<(" cycles (").number(tenths / 10).operator<<('.').number(tenths % 10) << "%)\n";
+  Line().operator<<(text).number(cycles).operator<<(" cycles (").number(tenths / 10).operator<<('.').number(tenths % 10)
+      << "%)\n";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// LD_DEBUG: what the loader does, told in glibc's words and columns, so that scripts which read them go on working. When it is
-// off, a test of one bit that is never set is all it costs; in the lookup loop not even that (resolve/lookup.h chooses another
-// instantiation).
+// LD_DEBUG: what the loader does, told in glibc's words and columns, so that scripts which read them go on working.
+// When it is off, a test of one bit that is never set is all it costs; in the lookup loop not even that
+// (resolve/lookup.h chooses another instantiation).
 #pragma once
 
 #include "ld/base/out.h"

@@ -1,5 +1,6 @@
-// Layout (glibc, sysdeps/generic/dl-cache.h): "glibc-ld.so.cache" "1.1", counts, entries sorted by name in descending natural
-// order, strings; since 2.33 an extension with the names of glibc-hwcaps directories. Offsets count from the magic.
+// Layout (glibc, sysdeps/generic/dl-cache.h): "glibc-ld.so.cache" "1.1", counts, entries sorted by name in descending
+// natural order, strings; since 2.33 an extension with the names of glibc-hwcaps directories. Offsets count from the
+// magic.
 #include "ld/find/cache.h"
 
 #include "elf/bytes.h"
@@ -135,8 +136,10 @@ const char* look_up_cache(const char* name) {
   uint64_t low = 0, high = entries.count;  // the first entry that is not above `name`
   while (low < high) {
     const uint64_t middle = low + (high - low) / 2;
-    if (order(middle) < 0) low = middle + 1;
-    else high = middle;
+    if (order(middle) < 0)
+      low = middle + 1;
+    else
+      high = middle;
   }
   const char* best = nullptr;
   unsigned best_priority = ~0u;

@@ -1,5 +1,5 @@
-// /etc/ld.so.cache: ldconfig's table from sonames to paths. Mapped when first asked, unmapped when the loading is done (the file
-// may be replaced at any time). Every offset in it is checked.
+// /etc/ld.so.cache: ldconfig's table from sonames to paths. Mapped when first asked, unmapped when the loading is done
+// (the file may be replaced at any time). Every offset in it is checked.
 #pragma once
 
 namespace pagefold::ld {

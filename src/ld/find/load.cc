@@ -23,7 +23,8 @@ bool inhibited(const Module& module) {
     const char* end = at;
     while (*end != '\0' && *end != ':' && *end != ' ') ++end;
     const auto size = static_cast<size_t>(end - at);
-    if (size > 0 && (equal(at, size, module.name()) || (module.view.soname != nullptr && equal(at, size, module.view.soname))))
+    if (size > 0 &&
+        (equal(at, size, module.name()) || (module.view.soname != nullptr && equal(at, size, module.view.soname))))
       return true;
     at = *end == '\0' ? end : end + 1;
   }
@@ -41,7 +42,8 @@ SearchPath* path_of(Module& module, SearchPath*& slot, const char* list, const c
 // One search: each step leaves an open file or goes on.
 class Search {
  public:
-  Search(Module* loader, const char* name, OpenFile& file, char*& path) : loader_(loader), name_(name), file_(file), path_(path) {}
+  Search(Module* loader, const char* name, OpenFile& file, char*& path)
+      : loader_(loader), name_(name), file_(file), path_(path) {}
 
   Status run() {
     if (loader_ == nullptr || loader_->view.runpath == nullptr) LD_TRY(in_rpaths());
@@ -93,8 +95,10 @@ class Search {
     if (debug::on(debug::kLibs)) debug::Line() << "  trying file=" << cached << '\n';
     char* path = duplicate(cached);
     LD_TRY(open_object(path, file_));
-    if (open()) path_ = path;
-    else release_string(path);
+    if (open())
+      path_ = path;
+    else
+      release_string(path);
     return nullptr;
   }
 
@@ -106,7 +110,8 @@ class Search {
 
 Module* same_file(const OpenFile& file) {
   for (Module* module = world.first; module != nullptr; module = module->next())
-    if (!module->removed && module->inode == file.stat.inode && module->device == file.stat.device && !module->faked) return module;
+    if (!module->removed && module->inode == file.stat.inode && module->device == file.stat.device && !module->faked)
+      return module;
   return nullptr;
 }
 
@@ -180,7 +185,8 @@ Status find_file(Module* loader, const char* name, OpenFile& file, char*& path) 
 Result<Module*> load(Module* loader, const char* name, Type type, int mode) {
   if (Module* known = find_loaded(name); known != nullptr) return {known, nullptr};
   if (debug::on(debug::kFiles) && loader != nullptr)
-    debug::Line() << '\n', debug::Line() << "file=" << name << " [0];  needed by " << debug::file_of(*loader) << " [0]\n";
+    debug::Line() << '\n',
+        debug::Line() << "file=" << name << " [0];  needed by " << debug::file_of(*loader) << " [0]\n";
 
   OpenFile file;
   char* path = nullptr;
@@ -221,10 +227,28 @@ Result<Module*> load(Module* loader, const char* name, Type type, int mode) {
   if ((module.view.flags_1 & DF_1_NODELETE) != 0) module.nodelete_pending = true;
   if ((module.view.flags_1 & DF_1_INITFIRST) != 0) wants_first(module);
   if (debug::on(debug::kFiles)) {
-    debug::Line().operator<<("  dynamic: ").hex(sys::word(module.map()->l_ld), 16).operator<<("  base: ").hex(module.bias, 16)
-        .operator<<("   size: ").hex(module.map_end - module.map_start, 16) << '\n';
-    debug::Line().operator<<("    entry: ").hex(module.entry, 16).operator<<("  phdr: ").hex(sys::word(module.headers.data), 16)
-        .operator<<("  phnum:   ").number(module.headers.count, 16) << "\n";
+    debug::Line()
+            .
+            operator<<("  dynamic: ")
+            .hex(sys::word(module.map()->l_ld), 16)
+            .
+            operator<<("  base: ")
+            .hex(module.bias, 16)
+            .
+            operator<<("   size: ")
+            .hex(module.map_end - module.map_start, 16)
+        << '\n';
+    debug::Line()
+            .
+            operator<<("    entry: ")
+            .hex(module.entry, 16)
+            .
+            operator<<("  phdr: ")
+            .hex(sys::word(module.headers.data), 16)
+            .
+            operator<<("  phnum:   ")
+            .number(module.headers.count, 16)
+        << "\n";
     debug::Line() << '\n';
   }
   origin_of(&module);  // libc reads it for dlinfo

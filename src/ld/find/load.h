@@ -1,4 +1,5 @@
-// From a name to a module: is it loaded already, where is its file, map it. The order of the search is glibc's (ld.so(8)).
+// From a name to a module: is it loaded already, where is its file, map it. The order of the search is glibc's
+// (ld.so(8)).
 #pragma once
 
 #include "ld/base/status.h"
@@ -7,11 +8,12 @@
 
 namespace pagefold::ld {
 
-inline constexpr int kNoLoad = 0x4;             // RTLD_NOLOAD
-inline constexpr int kOpened = 0x40000000;          // within dlopen
-inline constexpr int kRoot = 0x20000000;            // the object that dlopen names
+inline constexpr int kNoLoad = 0x4;         // RTLD_NOLOAD
+inline constexpr int kOpened = 0x40000000;  // within dlopen
+inline constexpr int kRoot = 0x20000000;    // the object that dlopen names
 
-// `loader`: who wants it, null for the program itself or preloading. With kNoLoad the value is null if it is not loaded.
+// `loader`: who wants it, null for the program itself or preloading. With kNoLoad the value is null if it is not
+// loaded.
 Result<Module*> load(Module* loader, const char* name, Type type, int mode);
 
 // Only finds and opens the file for a plain name or path; `path` is the caller's. No file: the failure says so.

@@ -95,8 +95,11 @@ Status open_object(const char* path, OpenFile& file) {
   file.head_size = static_cast<uint64_t>(got);
   const elf::HeaderCheck check = elf::check_header<elf::Elf64>(file.bytes(), EM_X86_64);
   switch (check.verdict) {
-    case elf::Verdict::kGood: break;
-    case elf::Verdict::kOtherClass: file.other_class = true; [[fallthrough]];
+    case elf::Verdict::kGood:
+      break;
+    case elf::Verdict::kOtherClass:
+      file.other_class = true;
+      [[fallthrough]];
     case elf::Verdict::kOtherMachine:
       file.close();
       file.error = sys::kEnoent;

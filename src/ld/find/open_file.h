@@ -1,5 +1,5 @@
-// A candidate file: opened, its first bytes read with one call, and looked at just enough to say whether it is the kind of
-// object that is wanted. Nothing is mapped. The descriptor belongs to the OpenFile until `close`.
+// A candidate file: opened, its first bytes read with one call, and looked at just enough to say whether it is the kind
+// of object that is wanted. Nothing is mapped. The descriptor belongs to the OpenFile until `close`.
 #pragma once
 
 #include "elf/bytes.h"
@@ -13,7 +13,7 @@ struct OpenFile {
   static constexpr uint64_t kHead = 1536;  // program headers and notes of most libraries lie within
 
   int64_t fd = -1;
-  int64_t error = 0;        // why it could not be opened (errno)
+  int64_t error = 0;         // why it could not be opened (errno)
   bool other_class = false;  // there was one, but for 32-bit programs
   uint64_t head_size = 0;
   elf::Table<Elf64_Phdr> segments;
@@ -28,8 +28,8 @@ struct OpenFile {
   void close();
 };
 
-// Opens `path`. On return the file is open, or it is not and `error`/`other_class` say why a search may go on; a Failure means
-// that the file is there but broken, which ends a search (glibc's rule).
+// Opens `path`. On return the file is open, or it is not and `error`/`other_class` say why a search may go on; a
+// Failure means that the file is there but broken, which ends a search (glibc's rule).
 Status open_object(const char* path, OpenFile& file);
 
 // Hands a file that start-up opened (and left open) to the first `open_object` of the same path.

@@ -14,7 +14,8 @@ List<Directory*> directories;  // all that were ever named
 Subdirectories active;
 bool active_known = false;
 
-constexpr const char* kSystemDirectories[] = {"/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/", "/usr/lib/"};
+constexpr const char* kSystemDirectories[] = {"/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/",
+                                              "/usr/lib/"};
 
 Directory* directory_named(const char* path, size_t size) {
   for (Directory* known : directories)
@@ -25,8 +26,8 @@ Directory* directory_named(const char* path, size_t size) {
   return added;
 }
 
-// All non-empty combinations of tls, the platform and x86_64 in glibc's order: as a binary number that counts down, tls the
-// highest digit. `words` are from the highest to the lowest.
+// All non-empty combinations of tls, the platform and x86_64 in glibc's order: as a binary number that counts down, tls
+// the highest digit. `words` are from the highest to the lowest.
 void add_legacy(Subdirectories& out, const char* const* words, unsigned count) {
   for (unsigned mask = (1u << count) - 1; mask > 0; --mask) {
     char* name = duplicate("");

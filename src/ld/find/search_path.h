@@ -21,13 +21,13 @@ struct Directory {
 
 struct SearchPath {
   List<Directory*> directories;
-  const char* what;   // "RUNPATH", for LD_DEBUG and dlinfo
-  const char* where;  // whose
+  const char* what;    // "RUNPATH", for LD_DEBUG and dlinfo
+  const char* where;   // whose
   bool named = false;  // LD_DEBUG has printed it once
 };
 
-// Splits a colon-separated list (LD_LIBRARY_PATH also at semicolons), expanding $ORIGIN, $LIB and $PLATFORM for `owner`;
-// elements that cannot be expanded are left out.
+// Splits a colon-separated list (LD_LIBRARY_PATH also at semicolons), expanding $ORIGIN, $LIB and $PLATFORM for
+// `owner`; elements that cannot be expanded are left out.
 SearchPath* split_path(const char* list, const char* separators, Module* owner, const char* what, const char* where);
 
 // $ORIGIN and so on in one name; null if it cannot be expanded. The result is the caller's.

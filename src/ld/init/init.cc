@@ -15,7 +15,8 @@ Module* first_of_all = nullptr;
 
 void call_array(const Module& module, elf::AddressRange range) {
   const auto* functions = reinterpret_cast<Constructor const*>(module.bias + range.address);
-  for (uint64_t i = 0; i < range.size / sizeof(Constructor); ++i) functions[i](process.argc, process.argv, process.envp);
+  for (uint64_t i = 0; i < range.size / sizeof(Constructor); ++i)
+    functions[i](process.argc, process.argv, process.envp);
 }
 
 void call_constructors(Module& module) {
@@ -74,8 +75,8 @@ void call_destructors(Module& module) {
   if (module.view.fini != 0) reinterpret_cast<Destructor>(module.bias + module.view.fini)();
 }
 
-// Destructors come in an order of their own: all objects, in the order of the list, sorted once more, dependents first. It differs
-// from the reverse order of the constructors where dependencies form cycles or came by dlopen.
+// Destructors come in an order of their own: all objects, in the order of the list, sorted once more, dependents first.
+// It differs from the reverse order of the constructors where dependencies form cycles or came by dlopen.
 List<Module*> in_destructor_order(Module* closed) {
   constexpr uint32_t kClosedGoesFirst = 39;  // the minor version of glibc
   List<LinkMap*> all;

@@ -1,5 +1,5 @@
-// Constructors and destructors. Constructors run dependencies first; destructors in an order that is sorted anew (glibc's _dl_fini
-// and _dl_close). The program's own constructors are run by its start code, not here.
+// Constructors and destructors. Constructors run dependencies first; destructors in an order that is sorted anew
+// (glibc's _dl_fini and _dl_close). The program's own constructors are run by its start code, not here.
 #pragma once
 
 #include "ld/module/module.h"
@@ -14,7 +14,8 @@ void initialise(Module& root);
 
 void call_destructors(Module& module);
 
-// All loaded objects, dependents first; since glibc 2.39 `closed` before all others, if it is given. The list is the caller's.
+// All loaded objects, dependents first; since glibc 2.39 `closed` before all others, if it is given. The list is the
+// caller's.
 List<Module*> in_destructor_order(Module* closed);
 
 // At exit: all that ever ran. The program registers it with atexit.

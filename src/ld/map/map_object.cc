@@ -47,12 +47,13 @@ class Mapper {
     const uint32_t flags = sys::kMapPrivate;
     if (plan_.align > process.page_size && !plan_.position_fixed) {
       LD_TRY(reserve_aligned(span));
-      const int64_t at = sys::map(where_, span, protection(segment.flags), flags | sys::kMapFixed, file_.fd, segment.file_offset);
+      const int64_t at =
+          sys::map(where_, span, protection(segment.flags), flags | sys::kMapFixed, file_.fd, segment.file_offset);
       if (sys::failed(at)) return failed(at);
     } else {
       const uint64_t want = plan_.position_fixed ? plan_.start : 0;
-      const int64_t at = sys::map(want, span, protection(segment.flags), flags | (want != 0 ? sys::kMapFixedNoReplace : 0),
-                                  file_.fd, segment.file_offset);
+      const int64_t at = sys::map(want, span, protection(segment.flags),
+                                  flags | (want != 0 ? sys::kMapFixedNoReplace : 0), file_.fd, segment.file_offset);
       if (sys::failed(at)) return failed(at);
       where_ = static_cast<uint64_t>(at);
       if (want != 0 && where_ != want) {
@@ -160,9 +161,11 @@ Status check_kind(const OpenFile& file, const LoadPlan& plan, const char* path, 
   return nullptr;
 }
 
-// glibc has words for a few defects, and names the object as it was asked for; for the others the file and the place are named.
+// glibc has words for a few defects, and names the object as it was asked for; for the others the file and the place
+// are named.
 Status refuse(const char* path, const char* asked_for, const elf::Defect& defect) {
-  for (const char* known : {"ELF load command alignment not page-aligned", "ELF load command address/offset not page-aligned"})
+  for (const char* known :
+       {"ELF load command alignment not page-aligned", "ELF load command address/offset not page-aligned"})
     if (equal(defect.what, known)) return fail(asked_for, defect.what);
   return fail_at(path, defect.what, defect.where);
 }
@@ -202,7 +205,8 @@ Result<Module*> map_object(OpenFile& file, char* path, const char* asked_for, Ty
   return {module, nullptr};
 }
 
-// The whole span: holes between segments were reserved with it. (Not segment by segment - the headers that tell them lie inside.)
+// The whole span: holes between segments were reserved with it. (Not segment by segment - the headers that tell them
+// lie inside.)
 void unmap(const Module& module) {
   const uint64_t page = process.page_size;
   const uint64_t start = module.map_start & ~(page - 1);
@@ -236,7 +240,8 @@ Status protect_relro(const Module& module) {
   const uint64_t end = (module.bias + module.relro.start + module.relro.size) & ~(page - 1);
   if (end <= start) return nullptr;
   const int64_t result = sys::protect(start, end - start, sys::kProtRead);
-  return sys::failed(result) ? fail(display_name(module), "cannot apply additional memory protection after relocation", sys::error_of(result))
+  return sys::failed(result) ? fail(display_name(module), "cannot apply additional memory protection after relocation",
+                                    sys::error_of(result))
                              : nullptr;
 }
 

@@ -1,5 +1,6 @@
-// From an open file to a module in memory: one load plan, carried out. Reserves the whole span with the first mapping, lays the
-// other segments over it, clears what the file does not cover, and describes the result. Nothing is relocated or run.
+// From an open file to a module in memory: one load plan, carried out. Reserves the whole span with the first mapping,
+// lays the other segments over it, clears what the file does not cover, and describes the result. Nothing is relocated
+// or run.
 #pragma once
 
 #include "ld/base/status.h"
@@ -8,8 +9,8 @@
 
 namespace pagefold::ld {
 
-// `path` becomes the module's name (taken over); `asked_for` is what somebody called it. Closes the file in any case. The module
-// is complete but on no list.
+// `path` becomes the module's name (taken over); `asked_for` is what somebody called it. Closes the file in any case.
+// The module is complete but on no list.
 Result<Module*> map_object(OpenFile& file, char* path, const char* asked_for, Type type, Module* loader);
 
 void unmap(const Module& module);

@@ -35,7 +35,8 @@ class Walk {
   Status visit(Module& module, uint32_t& position) {
     if (module.faked) return nullptr;
     if (module.initfini != nullptr) {  // loaded earlier: its direct dependencies are known
-      for (LinkMap** dependency = module.initfini + 1; *dependency != nullptr; ++dependency) add(module_of(*dependency));
+      for (LinkMap** dependency = module.initfini + 1; *dependency != nullptr; ++dependency)
+        add(module_of(*dependency));
       return nullptr;
     }
     List<LinkMap*> needed;
@@ -64,7 +65,8 @@ class Walk {
   Result<Module*> load_for(Module& module, const char* name) {
     char* expanded_name = expanded(module, name);
     if (expanded_name == nullptr) return {nullptr, fail(name, "empty dynamic string token substitution")};
-    const Result<Module*> loaded = load(&module, expanded_name, module.type == Type::kExecutable ? Type::kLibrary : module.type, mode_);
+    const Result<Module*> loaded =
+        load(&module, expanded_name, module.type == Type::kExecutable ? Type::kLibrary : module.type, mode_);
     release_string(expanded_name);
     return loaded;
   }

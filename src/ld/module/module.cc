@@ -21,10 +21,17 @@ void publish_list() {
 
 bool is_relocated_in_place(uint64_t tag) {
   switch (tag) {
-    case DT_HASH: case DT_PLTGOT: case DT_STRTAB: case DT_SYMTAB: case DT_RELA: case DT_JMPREL:
-    case DT_VERSYM: case DT_GNU_HASH:
+    case DT_HASH:
+    case DT_PLTGOT:
+    case DT_STRTAB:
+    case DT_SYMTAB:
+    case DT_RELA:
+    case DT_JMPREL:
+    case DT_VERSYM:
+    case DT_GNU_HASH:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -136,7 +143,8 @@ void add_name(Module& module, const char* name) {
 elf::Defect read_dynamic(Module& module, const elf::LoadPlan& plan, bool writable) {
   LinkMap* map = module.map();
   const elf::Image<Elf> image = module.image();
-  if (const elf::Defect defect = elf::DynamicReader<Elf>(image, module.view).read(plan.dynamic.start, plan.dynamic.size))
+  if (const elf::Defect defect =
+          elf::DynamicReader<Elf>(image, module.view).read(plan.dynamic.start, plan.dynamic.size))
     return defect;
   map->l_ld = const_cast<Elf64_Dyn*>(module.view.entries.data);
   module.dynamic_readonly = !writable || !image.inside(plan.dynamic.start, plan.dynamic.size, PF_W);
@@ -215,7 +223,9 @@ void set_global(Module& module, bool global) {
 
 const char* display_name(const Module& module) {
   const char* name = module.name();
-  return *name != '\0' ? name : process.argv != nullptr && process.argv[0] != nullptr ? process.argv[0] : "<main program>";
+  return *name != '\0'                                           ? name
+         : process.argv != nullptr && process.argv[0] != nullptr ? process.argv[0]
+                                                                 : "<main program>";
 }
 
 }  // namespace pagefold::ld

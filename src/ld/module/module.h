@@ -1,8 +1,8 @@
-// A module is a loaded object. What the loader needs of it is a `Module`; what libc, gdb and programs see of it is glibc's
-// `struct link_map`, which lies right behind it in memory, so that either leads to the other by a constant distance. The
-// link_map's first five members are public ABI (<link.h>) and declared here; all others are reached through the layout
-// table of this libc. The Module is the truth, the link_map a mirror, except for what libc itself writes there
-// (l_tls_dtor_count).
+// A module is a loaded object. What the loader needs of it is a `Module`; what libc, gdb and programs see of it is
+// glibc's `struct link_map`, which lies right behind it in memory, so that either leads to the other by a constant
+// distance. The link_map's first five members are public ABI (<link.h>) and declared here; all others are reached
+// through the layout table of this libc. The Module is the truth, the link_map a mirror, except for what libc itself
+// writes there (l_tls_dtor_count).
 //
 // Protected by the load lock, except what lookups read: hash tables, scopes and the global search list change only by
 // replacing a pointer, and the old is freed when no thread is inside a lookup (module/scope.h).
@@ -68,12 +68,12 @@ struct alignas(64) Module {
   bool init_called = false;
   bool global = false;
   bool removed = false;
-  bool faked = false;   // not found, while tracing
+  bool faked = false;  // not found, while tracing
   bool nodelete = false;
   bool nodelete_pending = false;
   bool soname_added = false;
   bool is_main = false;
-  bool used = false;     // some binding goes here
+  bool used = false;      // some binding goes here
   bool verified = false;  // its version requirements have been looked at
   bool relr_version_seen = false;
   bool headers_allocated = false;
@@ -122,7 +122,9 @@ struct alignas(64) Module {
   elf::Image<Elf> image() const { return elf::Image<Elf>(bias, headers); }
 };
 
-inline Module* module_of(LinkMap* map) { return reinterpret_cast<Module*>(reinterpret_cast<char*>(map) - sizeof(Module)); }
+inline Module* module_of(LinkMap* map) {
+  return reinterpret_cast<Module*>(reinterpret_cast<char*>(map) - sizeof(Module));
+}
 inline Module* Module::next() const { return map()->l_next == nullptr ? nullptr : module_of(map()->l_next); }
 
 // All modules and what is known of them together.
@@ -135,15 +137,17 @@ struct World {
   Module* libc = nullptr;
   Module* first = nullptr;
   Module* last = nullptr;
-  uint32_t count = 0;             // on the list
-  uint32_t global_capacity = 0;   // of the main search list; 0: still the one made at start-up
+  uint32_t count = 0;            // on the list
+  uint32_t global_capacity = 0;  // of the main search list; 0: still the one made at start-up
   uint64_t load_adds = 0;
   bool running = false;  // start-up is over: errors are signalled, not fatal
 };
 extern World world;
 
 template <class T>
-T& at(void* base, uint32_t offset) { return *reinterpret_cast<T*>(static_cast<char*>(base) + offset); }
+T& at(void* base, uint32_t offset) {
+  return *reinterpret_cast<T*>(static_cast<char*>(base) + offset);
+}
 
 // For members that not every glibc has.
 template <class T>
@@ -153,7 +157,9 @@ void set_if_present(void* base, uint32_t offset, T value) {
 void set_bits(void* base, uint32_t bit, uint32_t width, uint32_t value);
 
 inline SearchList* Module::search_list() { return &at<SearchList>(map(), world.layout->link_map.l_searchlist); }
-inline SearchList* Module::symbolic_search_list() { return &at<SearchList>(map(), world.layout->link_map.l_symbolic_searchlist); }
+inline SearchList* Module::symbolic_search_list() {
+  return &at<SearchList>(map(), world.layout->link_map.l_symbolic_searchlist);
+}
 inline SearchList** Module::local_scope() { return &at<SearchList*>(map(), world.layout->link_map.l_local_scope); }
 
 // A new module with its link_map, not yet on the list. `name` becomes l_name and is the module's own.
@@ -168,7 +174,8 @@ void remove_from_list(Module* module);
 bool answers_to(const Module& module, const char* name);
 void add_name(Module& module, const char* name);
 
-// Reads the dynamic section (module.headers and bias are set) and mirrors it into the link_map. `writable`: false for the vdso.
+// Reads the dynamic section (module.headers and bias are set) and mirrors it into the link_map. `writable`: false for
+// the vdso.
 elf::Defect read_dynamic(Module& module, const elf::LoadPlan& plan, bool writable);
 
 // Relocates the section's pointers in place, once, as glibc does, because programs read them so.

@@ -1,13 +1,13 @@
-// The data that the loader exports to libc, libm and debuggers under glibc's private names. Their insides are reached through
-// the layout table; here are only the pieces of memory. Defined in api/exports.cc.
+// The data that the loader exports to libc, libm and debuggers under glibc's private names. Their insides are reached
+// through the layout table; here are only the pieces of memory. Defined in api/exports.cc.
 #pragma once
 
 #include <stdint.h>
 
 namespace pagefold::ld::published {
 
-inline constexpr unsigned kGlobalSize = 8192;      // larger than any known glibc's _rtld_global
-inline constexpr unsigned kReadOnlySize = 2048;    // ... _rtld_global_ro
+inline constexpr unsigned kGlobalSize = 8192;    // larger than any known glibc's _rtld_global
+inline constexpr unsigned kReadOnlySize = 2048;  // ... _rtld_global_ro
 
 }  // namespace pagefold::ld::published
 

@@ -49,7 +49,8 @@ void wait_for_threads(uint32_t list_offset, char* self) {
     int* flag = flag_of(thread);
     if (thread == self || __atomic_load_n(flag, __ATOMIC_SEQ_CST) == kUnused) continue;
     int expected = kUsed;
-    if (!__atomic_compare_exchange_n(flag, &expected, kWaited, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) && expected == kUnused)
+    if (!__atomic_compare_exchange_n(flag, &expected, kWaited, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
+        expected == kUnused)
       continue;
     while (__atomic_load_n(flag, __ATOMIC_SEQ_CST) == kWaited)
       sys::call(__NR_futex, sys::word(flag), kFutexWait, kWaited, 0);
@@ -196,7 +197,8 @@ void enter_lookup() {
 void leave_lookup() {
   if (!world.running) return;
   int* flag = flag_of(thread_pointer());
-  if (__atomic_exchange_n(flag, kUnused, __ATOMIC_RELEASE) == kWaited) sys::call(__NR_futex, sys::word(flag), kFutexWake, 1);
+  if (__atomic_exchange_n(flag, kUnused, __ATOMIC_RELEASE) == kWaited)
+    sys::call(__NR_futex, sys::word(flag), kFutexWake, 1);
 }
 
 void wait_for_lookups() {

@@ -1,9 +1,9 @@
-// Scopes: the search lists in which the names of one module are looked up, in order. Usually the global list (the program and
-// everything loaded with it or with RTLD_GLOBAL), then the list of the object that was opened.
+// Scopes: the search lists in which the names of one module are looked up, in order. Usually the global list (the
+// program and everything loaded with it or with RTLD_GLOBAL), then the list of the object that was opened.
 //
-// Lazily bound calls look up without a lock. So a scope array or a search list is never changed where a reader may see it: a
-// longer copy is made, the pointer is replaced, and the old one freed after `wait_for_lookups`, when every thread has been
-// outside a lookup once (glibc's gscope flag in the thread block, the same protocol as libc's own).
+// Lazily bound calls look up without a lock. So a scope array or a search list is never changed where a reader may see
+// it: a longer copy is made, the pointer is replaced, and the old one freed after `wait_for_lookups`, when every thread
+// has been outside a lookup once (glibc's gscope flag in the thread block, the same protocol as libc's own).
 #pragma once
 
 #include "ld/base/status.h"

@@ -19,8 +19,8 @@ __attribute__((visibility("hidden"))) uint64_t pagefold_ld_state_size = 0;  // b
 __attribute__((visibility("hidden"))) bool pagefold_ld_has_xsavec = false;  // else XSAVE
 }
 
-// On entry: (%rsp) the object, 8(%rsp) the slot's number, 16(%rsp) the return address of the call. All registers that may carry
-// arguments are kept: rdi rsi rdx rcx r8 r9, rax (count of vector arguments), r10 (static chain).
+// On entry: (%rsp) the object, 8(%rsp) the slot's number, 16(%rsp) the return address of the call. All registers that
+// may carry arguments are kept: rdi rsi rdx rcx r8 r9, rax (count of vector arguments), r10 (static chain).
 asm(R"(
   .text
   .p2align 4

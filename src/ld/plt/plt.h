@@ -1,9 +1,9 @@
-// Lazy binding. A PLT slot first leads back into the object's own PLT, which pushes the slot's number and jumps to the loader;
-// the loader binds the name, stores the address in the slot, and goes there. Later calls are direct.
+// Lazy binding. A PLT slot first leads back into the object's own PLT, which pushes the slot's number and jumps to the
+// loader; the loader binds the name, stores the address in the slot, and goes there. Later calls are direct.
 //
-// The loader itself is compiled for general registers only, so the arguments in vector registers survive a plain binding
-// untouched. Where foreign code must run on the way (an IFUNC resolver, libc's mutex) they are saved with XSAVEC or, on older
-// processors, FXSAVE around it.
+// The loader itself is compiled for general registers only, so the arguments in vector registers survive a plain
+// binding untouched. Where foreign code must run on the way (an IFUNC resolver, libc's mutex) they are saved with
+// XSAVEC or, on older processors, FXSAVE around it.
 #pragma once
 
 #include "ld/base/status.h"

@@ -16,10 +16,16 @@ namespace {
 
 uint32_t class_of(uint32_t type) {
   switch (type) {
-    case R_X86_64_JUMP_SLOT: case R_X86_64_DTPMOD64: case R_X86_64_DTPOFF64: case R_X86_64_TPOFF64: case R_X86_64_TLSDESC:
+    case R_X86_64_JUMP_SLOT:
+    case R_X86_64_DTPMOD64:
+    case R_X86_64_DTPOFF64:
+    case R_X86_64_TPOFF64:
+    case R_X86_64_TLSDESC:
       return kPlt;
-    case R_X86_64_COPY: return kCopy;
-    default: return 0;
+    case R_X86_64_COPY:
+      return kCopy;
+    default:
+      return 0;
   }
 }
 
@@ -32,7 +38,10 @@ struct Target {
 class Relocator {
  public:
   Relocator(Module& module, bool lazy, Resolvers resolvers)
-      : module_(module), lazy_(lazy), resolvers_(resolvers), writable_(module, module.view.text_relocations ? 0 : PF_W) {}
+      : module_(module),
+        lazy_(lazy),
+        resolvers_(resolvers),
+        writable_(module, module.view.text_relocations ? 0 : PF_W) {}
 
   Status run() {
     trust_relative_count();
@@ -54,7 +63,9 @@ class Relocator {
   // DT_RELACOUNT may say more than there are; the relative ones stand together at the beginning.
   void trust_relative_count() {
     elf::ObjectView<Elf>& view = module_.view;
-    const auto is_relative = [&](uint64_t i) { return static_cast<uint32_t>(view.rela[i].r_info) == R_X86_64_RELATIVE; };
+    const auto is_relative = [&](uint64_t i) {
+      return static_cast<uint32_t>(view.rela[i].r_info) == R_X86_64_RELATIVE;
+    };
     if (view.relative_count == 0 || is_relative(view.relative_count - 1)) return;
     uint64_t count = 0;
     while (count < view.relative_count && is_relative(count)) ++count;
@@ -116,7 +127,8 @@ class Relocator {
 
   Status apply(const Rela& rela, uint32_t type) {
     if (type == R_X86_64_NONE) return nullptr;
-    char* place = writable_.at(rela.r_offset, type == R_X86_64_PC32 || type == R_X86_64_32 || type == R_X86_64_SIZE32 ? 4 : 8);
+    char* place =
+        writable_.at(rela.r_offset, type == R_X86_64_PC32 || type == R_X86_64_32 || type == R_X86_64_SIZE32 ? 4 : 8);
     if (place == nullptr) return bad_place(rela.r_offset);
     const auto addend = static_cast<uint64_t>(rela.r_addend);
     if (type == R_X86_64_RELATIVE) return store(place, module_.bias + addend);
@@ -126,7 +138,9 @@ class Relocator {
     return bind(type, place, addend, target, rela);
   }
 
-  uint64_t chosen(uint64_t resolver) const { return resolvers_ == Resolvers::kCalled ? call_resolver(resolver) : resolver; }
+  uint64_t chosen(uint64_t resolver) const {
+    return resolvers_ == Resolvers::kCalled ? call_resolver(resolver) : resolver;
+  }
 
   static Status store(char* place, uint64_t value) {
     __builtin_memcpy(place, &value, 8);
@@ -155,7 +169,8 @@ class Relocator {
     if (name == nullptr) return fail_at(display_name(module_), "symbol name outside the string table", symbol.st_name);
     const Module* file = nullptr;
     const Version* version = version_of(module_, index, &file);
-    const Wanted wanted{name, elf::gnu_hash(name), version, file, &symbol, reference_class, kAddDependency | kForRelocation};
+    const Wanted wanted{
+        name, elf::gnu_hash(name), version, file, &symbol, reference_class, kAddDependency | kForRelocation};
     LD_TRY(look_up(wanted, &module_, module_.scope, nullptr, target.found));
     if (debug::on(debug::kStatistics)) ++debug::statistics.relocations;
     last_index_ = index;
@@ -169,22 +184,23 @@ class Relocator {
     value = 0;
     if (found.module == nullptr) return nullptr;
     value = found.symbol == nullptr ? 0 : found.address();
-    if (found.symbol == nullptr || type_of(*found.symbol) != STT_GNU_IFUNC || found.symbol->st_shndx == SHN_UNDEF) return nullptr;
+    if (found.symbol == nullptr || type_of(*found.symbol) != STT_GNU_IFUNC || found.symbol->st_shndx == SHN_UNDEF)
+      return nullptr;
     if (resolvers_ == Resolvers::kLeft) return nullptr;
     if (found.module != &module_ && !found.module->relocated) warn_of_early_resolver(target);
     value = call_resolver(value);
     return nullptr;
   }
 
-  // The objects were linked in the wrong order: the resolver is called before its own object is relocated. In a library that may
-  // go well, and glibc tries; the program itself comes last, so that waiting for it would have no end.
+  // The objects were linked in the wrong order: the resolver is called before its own object is relocated. In a library
+  // that may go well, and glibc tries; the program itself comes last, so that waiting for it would have no end.
   void warn_of_early_resolver(const Target& target) const {
     const char* symbol = module_.view.string(target.reference->st_name);
     const char* name = symbol == nullptr ? "" : symbol;
     Out out(kStandardError);
     if (target.found.module->type != Type::kExecutable) {
-      out << program_name() << ": Relink `" << module_.name() << "' with `" << target.found.module->name() << "' for IFUNC symbol `"
-          << name << "'\n";
+      out << program_name() << ": Relink `" << module_.name() << "' with `" << target.found.module->name()
+          << "' for IFUNC symbol `" << name << "'\n";
       return;
     }
     out << program_name() << ": IFUNC symbol '" << name << "' referenced in '" << module_.name()
@@ -209,17 +225,24 @@ class Relocator {
       case R_X86_64_PC32:
         LD_TRY(value_of(target, value));
         return narrow(place, value + addend - (type == R_X86_64_PC32 ? sys::word(place) : 0), type, target);
-      case R_X86_64_SIZE64: return store(place, (symbol == nullptr ? 0 : symbol->st_size) + addend);
-      case R_X86_64_SIZE32: return narrow(place, (symbol == nullptr ? 0 : symbol->st_size) + addend, R_X86_64_32, target);
-      case R_X86_64_COPY: return copy(rela, target);
-      case R_X86_64_DTPMOD64: return definer == nullptr ? nullptr : store(place, definer->tls_module);
-      case R_X86_64_DTPOFF64: return store_offset(place, definer, symbol, addend);
+      case R_X86_64_SIZE64:
+        return store(place, (symbol == nullptr ? 0 : symbol->st_size) + addend);
+      case R_X86_64_SIZE32:
+        return narrow(place, (symbol == nullptr ? 0 : symbol->st_size) + addend, R_X86_64_32, target);
+      case R_X86_64_COPY:
+        return copy(rela, target);
+      case R_X86_64_DTPMOD64:
+        return definer == nullptr ? nullptr : store(place, definer->tls_module);
+      case R_X86_64_DTPOFF64:
+        return store_offset(place, definer, symbol, addend);
       case R_X86_64_TPOFF64:
         if (definer == nullptr) return nullptr;
         LD_TRY(need_static_tls(module_, *definer));
         return store(place, value_in_tls(symbol) + addend - static_cast<uint64_t>(definer->tls_offset));
-      case R_X86_64_TLSDESC: return describe_tls(rela, definer, symbol, addend);
-      default: return bad_type(type);
+      case R_X86_64_TLSDESC:
+        return describe_tls(rela, definer, symbol, addend);
+      default:
+        return bad_type(type);
     }
   }
 
@@ -232,7 +255,8 @@ class Relocator {
   Status describe_tls(const Rela& rela, Module* definer, const Symbol* symbol, uint64_t addend) {
     char* place = writable_.at(rela.r_offset, 16);
     if (place == nullptr) return bad_place(rela.r_offset);
-    return make_tls_descriptor(module_, reinterpret_cast<TlsDescriptor*>(place), definer, value_in_tls(symbol) + addend);
+    return make_tls_descriptor(module_, reinterpret_cast<TlsDescriptor*>(place), definer,
+                               value_in_tls(symbol) + addend);
   }
 
   Status narrow(char* place, uint64_t value, uint32_t type, const Target& target) {
@@ -255,7 +279,8 @@ class Relocator {
     if (place == nullptr) return bad_place(rela.r_offset);
     uint64_t value = 0;
     LD_TRY(value_of(target, value));
-    if (!target.found.module->image().inside(value - target.found.module->bias, size, 0) && target.found.module != world.vdso)
+    if (!target.found.module->image().inside(value - target.found.module->bias, size, 0) &&
+        target.found.module != world.vdso)
       return fail_at(display_name(*target.found.module), "copied symbol outside the loaded segments", from->st_value);
     memcpy(place, reinterpret_cast<const void*>(value), size);
     if (from->st_size > target.reference->st_size || (from->st_size < target.reference->st_size && process.verbose)) {
@@ -306,12 +331,14 @@ Status protect_text(const Module& module, bool writable) {
   for (const Elf64_Phdr& segment : module.headers) {
     if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
     const uint64_t start = (module.bias + segment.p_vaddr) & ~(process.page_size - 1);
-    const uint64_t end = (module.bias + segment.p_vaddr + segment.p_memsz + process.page_size - 1) & ~(process.page_size - 1);
+    const uint64_t end =
+        (module.bias + segment.p_vaddr + segment.p_memsz + process.page_size - 1) & ~(process.page_size - 1);
     const uint32_t protection = ((segment.p_flags & PF_R) != 0 ? sys::kProtRead : 0) |
                                 ((segment.p_flags & PF_X) != 0 ? sys::kProtExec : 0) | (writable ? sys::kProtWrite : 0);
     const int64_t result = sys::protect(start, end - start, protection);
     if (sys::failed(result))
-      return fail(display_name(module), writable ? "cannot make segment writable for relocation" : "cannot restore segment prot after reloc",
+      return fail(display_name(module),
+                  writable ? "cannot make segment writable for relocation" : "cannot restore segment prot after reloc",
                   sys::error_of(result));
   }
   return nullptr;
@@ -323,7 +350,8 @@ Status relocate(Module& module, bool lazy, Resolvers resolvers) {
   if (module.relocated) return nullptr;
   const bool is_lazy = lazy && !module.view.bind_now && can_bind_lazily(module);
   if (debug::on(debug::kReloc))
-    debug::Line() << '\n', debug::Line() << "relocation processing: " << display_name(module) << (is_lazy ? " (lazy)" : "") << '\n';
+    debug::Line() << '\n',
+        debug::Line() << "relocation processing: " << display_name(module) << (is_lazy ? " (lazy)" : "") << '\n';
   if (module.view.text_relocations) LD_TRY(protect_text(module, true));
   LD_TRY(Relocator(module, is_lazy, resolvers).run());
   if (module.view.text_relocations) LD_TRY(protect_text(module, false));

@@ -22,7 +22,8 @@ class Writable {
   bool find(uint64_t address, uint64_t size) {
     for (const Elf64_Phdr& segment : module_.headers) {
       if (segment.p_type != PT_LOAD || (segment.p_flags & flags_) != flags_) continue;
-      if (address - segment.p_vaddr >= segment.p_memsz || size > segment.p_memsz - (address - segment.p_vaddr)) continue;
+      if (address - segment.p_vaddr >= segment.p_memsz || size > segment.p_memsz - (address - segment.p_vaddr))
+        continue;
       start_ = segment.p_vaddr;
       size_ = segment.p_memsz;
       return true;

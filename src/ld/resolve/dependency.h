@@ -1,4 +1,5 @@
-// A binding keeps its definer loaded: an object opened with dlopen may not go while another, not linked against it, is bound to it.
+// A binding keeps its definer loaded: an object opened with dlopen may not go while another, not linked against it, is
+// bound to it.
 #pragma once
 
 #include "ld/module/module.h"

@@ -14,8 +14,8 @@ __attribute__((visibility("hidden"))) bool tell_undefined_only = false;
 
 namespace {
 
-constexpr uint32_t kUsefulTypes = 1u << STT_NOTYPE | 1u << STT_OBJECT | 1u << STT_FUNC | 1u << STT_COMMON | 1u << STT_TLS |
-                                  1u << STT_GNU_IFUNC;
+constexpr uint32_t kUsefulTypes =
+    1u << STT_NOTYPE | 1u << STT_OBJECT | 1u << STT_FUNC | 1u << STT_COMMON | 1u << STT_TLS | 1u << STT_GNU_IFUNC;
 
 enum class Outcome { kGoOn, kFound };
 
@@ -25,7 +25,8 @@ struct Candidate {
   unsigned versions = 0;
 };
 
-bool version_fits(const Wanted& wanted, const Module& module, uint32_t index, const Symbol& symbol, Candidate& candidate) {
+bool version_fits(const Wanted& wanted, const Module& module, uint32_t index, const Symbol& symbol,
+                  Candidate& candidate) {
   const elf::Table<uint16_t>& versyms = module.view.versyms;
   if (versyms.data == nullptr || index >= versyms.count) return true;
   const uint16_t versym = versyms[index];
@@ -70,7 +71,8 @@ const Symbol* find_in(const Wanted& wanted, const Module& module) {
 }
 
 template <bool kExplain>
-Outcome look_in_list(const Wanted& wanted, Module* referrer, const SearchList& list, uint32_t from, const Module* skip, Found& found) {
+Outcome look_in_list(const Wanted& wanted, Module* referrer, const SearchList& list, uint32_t from, const Module* skip,
+                     Found& found) {
   const uint32_t count = __atomic_load_n(&list.count, __ATOMIC_ACQUIRE);
   LinkMap** maps = __atomic_load_n(&list.list, __ATOMIC_RELAXED);
   const Filter* filters = start_filters(list);
@@ -82,7 +84,8 @@ Outcome look_in_list(const Wanted& wanted, Module* referrer, const SearchList& l
       debug::Line() << "symbol=" << wanted.name << ";  lookup in file=" << debug::file_of(module) << " [0]\n";
     }
     const Symbol* symbol = nullptr;
-    if (module.view.gnu.bucket_count != 0 ? module.view.gnu.maybe_has(wanted.hash) : module.view.sysv.bucket_count != 0) {
+    if (module.view.gnu.bucket_count != 0 ? module.view.gnu.maybe_has(wanted.hash)
+                                          : module.view.sysv.bucket_count != 0) {
       if (&module == skip || module.removed) continue;
       if ((wanted.reference_class & kCopy) != 0 && &module == referrer) continue;
       symbol = find_in(wanted, module);
@@ -95,16 +98,22 @@ Outcome look_in_list(const Wanted& wanted, Module* referrer, const SearchList& l
           break;
         }
         [[fallthrough]];
-      case STB_GLOBAL: found = {symbol, &module}; return Outcome::kFound;
-      case STB_GNU_UNIQUE: found = unique_definition(wanted, referrer, {symbol, &module}); return Outcome::kFound;
-      default: break;
+      case STB_GLOBAL:
+        found = {symbol, &module};
+        return Outcome::kFound;
+      case STB_GNU_UNIQUE:
+        found = unique_definition(wanted, referrer, {symbol, &module});
+        return Outcome::kFound;
+      default:
+        break;
     }
   }
   return Outcome::kGoOn;
 }
 
 template <bool kExplain>
-Outcome look_in_scope(const Wanted& wanted, Module* referrer, SearchList* const* scope, const Module* skip, Found& found) {
+Outcome look_in_scope(const Wanted& wanted, Module* referrer, SearchList* const* scope, const Module* skip,
+                      Found& found) {
   uint32_t from = 0;
   if (skip != nullptr) {  // the search begins after it, in the first list
     const SearchList& list = **scope;
@@ -123,7 +132,8 @@ Outcome search(const Wanted& wanted, Module* referrer, SearchList* const* scope,
 }
 
 // A protected symbol is preempted by nobody, where its own object refers to it.
-void bind_protected(const Wanted& wanted, Module* referrer, SearchList* const* scope, const Module* skip, Found& found) {
+void bind_protected(const Wanted& wanted, Module* referrer, SearchList* const* scope, const Module* skip,
+                    Found& found) {
   if (wanted.reference_class == kPlt) {
     if (found.module != referrer) found = {wanted.reference, referrer};
     return;
@@ -151,8 +161,9 @@ const Module* with_broken_hash(const Wanted& wanted, SearchList* const* scope) {
     for (uint32_t i = 0; i < (*scope)->count; ++i) {
       const Module& module = *module_of((*scope)->list[i]);
       const elf::ObjectView<Elf>& view = module.view;
-      const bool broken = view.gnu.bucket_count != 0 ? view.gnu.maybe_has(wanted.hash) && view.gnu.is_broken_for(wanted.hash)
-                                                     : view.sysv.bucket_count != 0 && view.sysv.is_broken_for(elf::sysv_hash(wanted.name));
+      const bool broken = view.gnu.bucket_count != 0
+                              ? view.gnu.maybe_has(wanted.hash) && view.gnu.is_broken_for(wanted.hash)
+                              : view.sysv.bucket_count != 0 && view.sysv.is_broken_for(elf::sysv_hash(wanted.name));
       if (broken) return &module;
     }
   return nullptr;
@@ -165,7 +176,8 @@ Status undefined(const Wanted& wanted, const Module* referrer, SearchList* const
     return fail_at(broken->name(), "invalid hash table", reinterpret_cast<uint64_t>(table) - broken->bias);
   }
   const bool versioned = wanted.version != nullptr && wanted.version->name != nullptr;
-  char* text = concatenate("undefined symbol: ", wanted.name, versioned ? ", version " : "", versioned ? wanted.version->name : "");
+  char* text = concatenate("undefined symbol: ", wanted.name, versioned ? ", version " : "",
+                           versioned ? wanted.version->name : "");
   const Status failure = fail(referrer == nullptr ? "" : display_name(*referrer), text, 0, "symbol lookup error");
   release_string(text);
   return tell(failure);
@@ -173,8 +185,9 @@ Status undefined(const Wanted& wanted, const Module* referrer, SearchList* const
 
 void tell_binding(const Wanted& wanted, const Module* referrer, const Found& found, bool is_protected) {
   debug::Line line;
-  line << "binding file " << (referrer == nullptr ? "" : debug::file_of(*referrer)) << " [0] to " << debug::file_of(*found.module)
-       << " [0]: " << (is_protected ? "protected" : "normal") << " symbol `" << wanted.name << '\'';
+  line << "binding file " << (referrer == nullptr ? "" : debug::file_of(*referrer)) << " [0] to "
+       << debug::file_of(*found.module) << " [0]: " << (is_protected ? "protected" : "normal") << " symbol `"
+       << wanted.name << '\'';
   if (wanted.version != nullptr) line << " [" << wanted.version->name << ']';
   line << '\n';
 }
@@ -189,7 +202,8 @@ Status look_up(const Wanted& wanted, Module* referrer, SearchList* const* scope,
     const bool is_protected = wanted.reference != nullptr && visibility_of(*wanted.reference) == STV_PROTECTED;
     if (is_protected) bind_protected(wanted, referrer, scope, skip, found);
     const bool may_unload = found.module->type == Type::kLoaded && (wanted.flags & kAddDependency) != 0;
-    if (__builtin_expect(may_unload, 0) && !add_dependency(referrer, *found.module, wanted.flags)) continue;  // it is going
+    if (__builtin_expect(may_unload, 0) && !add_dependency(referrer, *found.module, wanted.flags))
+      continue;  // it is going
     if (!found.module->used) found.module->used = true;
     if (debug::on(debug::kBindings)) tell_binding(wanted, referrer, found, is_protected);
     return nullptr;
@@ -199,7 +213,8 @@ Status look_up(const Wanted& wanted, Module* referrer, SearchList* const* scope,
 Found look_up_in(Module& module, const char* name, const char* version_name) {
   Version version{version_name, version_name == nullptr ? 0 : elf::sysv_hash(version_name), 0, nullptr};
   const Wanted wanted{name, elf::gnu_hash(name), version_name == nullptr ? nullptr : &version, nullptr, nullptr, 0, 0};
-  if (module.view.gnu.bucket_count != 0 ? !module.view.gnu.maybe_has(wanted.hash) : module.view.sysv.bucket_count == 0) return {};
+  if (module.view.gnu.bucket_count != 0 ? !module.view.gnu.maybe_has(wanted.hash) : module.view.sysv.bucket_count == 0)
+    return {};
   const Symbol* symbol = find_in(wanted, module);
   return symbol == nullptr ? Found{} : Found{symbol, &module};
 }

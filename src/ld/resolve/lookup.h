@@ -1,7 +1,7 @@
 // One name, searched through a scope. The rules are glibc's (elf/dl-lookup.c) because programs depend on them: first
-// definition in scope order wins, weak or not; versions must match, or be absent; the file that a version requirement names
-// must define it; protected definitions win for references from their own object; STB_GNU_UNIQUE symbols have one definition
-// for the whole process.
+// definition in scope order wins, weak or not; versions must match, or be absent; the file that a version requirement
+// names must define it; protected definitions win for references from their own object; STB_GNU_UNIQUE symbols have one
+// definition for the whole process.
 //
 // The walk exists twice: plain, and telling LD_DEBUG=symbols about each step.
 #pragma once
@@ -20,10 +20,10 @@ inline constexpr uint32_t kAddDependency = 1, kReturnNewest = 2, kWithoutLock = 
 
 struct Wanted {
   const char* name;
-  uint32_t hash;                // GNU
-  const Version* version;       // null: any
-  const Module* version_file;   // who must define that version; null: not known
-  const Symbol* reference;      // the referring object's own symbol, or null
+  uint32_t hash;               // GNU
+  const Version* version;      // null: any
+  const Module* version_file;  // who must define that version; null: not known
+  const Symbol* reference;     // the referring object's own symbol, or null
   uint32_t reference_class;
   uint32_t flags;
 };
@@ -39,8 +39,8 @@ struct Found {
   }
 };
 
-// `scope`: null-terminated. With `skip`, only what comes after that module (RTLD_NEXT). An undefined symbol is a failure unless
-// the reference is weak; then found is empty.
+// `scope`: null-terminated. With `skip`, only what comes after that module (RTLD_NEXT). An undefined symbol is a
+// failure unless the reference is weak; then found is empty.
 Status look_up(const Wanted& wanted, Module* referrer, SearchList* const* scope, const Module* skip, Found& found);
 
 // The same within one object, for the loader's own needs: null if it is not there.

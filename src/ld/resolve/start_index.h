@@ -1,7 +1,7 @@
-// What a start may know that later lookups may not: while a program is bound, no object comes, goes or changes its scope. So
-// the filters of all objects of the global list can stand side by side, two words each, and a walk through two hundred objects
-// that do not have a name reads little more than that. Programs of few libraries do without: for them it is more work to
-// make than it saves.
+// What a start may know that later lookups may not: while a program is bound, no object comes, goes or changes its
+// scope. So the filters of all objects of the global list can stand side by side, two words each, and a walk through
+// two hundred objects that do not have a name reads little more than that. Programs of few libraries do without: for
+// them it is more work to make than it saves.
 //
 // The memory is given back when the start is over.
 #pragma once

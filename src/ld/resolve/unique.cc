@@ -47,8 +47,10 @@ Found unique_definition(const Wanted& wanted, Module* referrer, const Found& fou
   const char* name = definition.module->view.string(definition.symbol->st_name);
   *entry = {wanted.hash, name == nullptr ? wanted.name : name, definition};
   if (found.module->type == Type::kLoaded) {
-    if ((wanted.flags & kForRelocation) != 0) found.module->nodelete_pending = true;
-    else found.module->nodelete = true;
+    if ((wanted.flags & kForRelocation) != 0)
+      found.module->nodelete_pending = true;
+    else
+      found.module->nodelete = true;
   }
   return found;
 }

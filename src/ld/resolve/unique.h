@@ -1,4 +1,5 @@
-// STB_GNU_UNIQUE: of all definitions of such a name the first one bound is the definition, for the whole process and for good.
+// STB_GNU_UNIQUE: of all definitions of such a name the first one bound is the definition, for the whole process and
+// for good.
 #pragma once
 
 #include "ld/resolve/lookup.h"

@@ -61,7 +61,8 @@ class Checker {
     return nullptr;
   }
 
-  Status problem_with(const char* object, const char* before, const char* name, const char* between, const char* requirer) {
+  Status problem_with(const char* object, const char* before, const char* name, const char* between,
+                      const char* requirer) {
     char* text = concatenate(before, name, between, requirer, ")");
     const Status status = problem(object, text);
     release_string(text);
@@ -72,8 +73,8 @@ class Checker {
     const Module* definer = last_module_;
     if (definer == nullptr) {
       if (trace_) return nullptr;
-      return problem_with(display_name(module_), "version `", want.name, "' wanted of a file that is not loaded (required by ",
-                          display_name(module_));
+      return problem_with(display_name(module_), "version `", want.name,
+                          "' wanted of a file that is not loaded (required by ", display_name(module_));
     }
     if (definer->faked) return nullptr;
     const char* requirer = display_name(module_);

@@ -1,5 +1,5 @@
-// Where the kernel jumps to. The first function relocates this object (relative relocations only; the build fails on others) and
-// may call nothing that needs a relocated word; everything else begins in start.cc.
+// Where the kernel jumps to. The first function relocates this object (relative relocations only; the build fails on
+// others) and may call nothing that needs a relocated word; everything else begins in start.cc.
 #include <elf.h>
 #include <stdint.h>
 

@@ -13,7 +13,8 @@ constexpr uint64_t kLargestNotes = 512;
 
 // The notes lie within the bytes that were read, or are read now.
 elf::Bytes notes_of(const OpenFile& file, const Elf64_Phdr& segment, char* buffer) {
-  if (file.bytes().holds(segment.p_offset, segment.p_filesz)) return elf::Bytes(file.head + segment.p_offset, segment.p_filesz);
+  if (file.bytes().holds(segment.p_offset, segment.p_filesz))
+    return elf::Bytes(file.head + segment.p_offset, segment.p_filesz);
   const uint64_t size = segment.p_filesz < kLargestNotes ? segment.p_filesz : kLargestNotes;
   const int64_t got = sys::read_at(file.fd, buffer, size, segment.p_offset);
   return got <= 0 ? elf::Bytes() : elf::Bytes(buffer, static_cast<uint64_t>(got));
@@ -51,8 +52,10 @@ LibcFound find_libc() {
   }
   LibcFound found;
   found.build = build_of(file);
-  if (found.build == nullptr) found.reason = "this libc.so.6 is not known (pagefold doctor tells how to add it)";
-  else if (is_contradicted(file, found.build->layout)) found.reason = "this libc.so.6 contradicts its layout table";
+  if (found.build == nullptr)
+    found.reason = "this libc.so.6 is not known (pagefold doctor tells how to add it)";
+  else if (is_contradicted(file, found.build->layout))
+    found.reason = "this libc.so.6 contradicts its layout table";
   if (found.reason == nullptr) {
     if (const Status failure = know_identity(file, path); failure != nullptr) {
       forget(failure);

@@ -1,5 +1,6 @@
-// Which libc will this program have, and do we know it? Answered before anything is mapped for good: its file is found by the
-// ordinary search, its build-id read from the first bytes and looked up in the tables. The open file is kept for mapping.
+// Which libc will this program have, and do we know it? Answered before anything is mapped for good: its file is found
+// by the ordinary search, its build-id read from the first bytes and looked up in the tables. The open file is kept for
+// mapping.
 #pragma once
 
 #include "ld/abi/glibc/layout.h"

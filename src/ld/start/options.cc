@@ -37,12 +37,18 @@ constexpr const char* kHelp =
     "  --version             output version information and exit\n";
 
 [[noreturn]] void print_and_exit(const char* text) {
-  { Out(kStandardOutput) << "Usage: " << program_name() << " [OPTION]... EXECUTABLE-FILE [ARGS-FOR-PROGRAM...]\n" << text; }
+  {
+    Out(kStandardOutput) << "Usage: " << program_name() << " [OPTION]... EXECUTABLE-FILE [ARGS-FOR-PROGRAM...]\n"
+                         << text;
+  }
   sys::exit_group(0);
 }
 
 [[noreturn]] void usage(const char* problem, const char* what) {
-  { Out(kStandardError) << program_name() << ": " << problem << what << "\nTry '" << program_name() << " --help' for more information.\n"; }
+  {
+    Out(kStandardError) << program_name() << ": " << problem << what << "\nTry '" << program_name()
+                        << " --help' for more information.\n";
+  }
   sys::exit_group(1);
 }
 

@@ -1,5 +1,5 @@
-// LD_PRELOAD, --preload and /etc/ld.so.preload: objects that come right after the program in the search order. One that cannot be
-// loaded is reported and left out.
+// LD_PRELOAD, --preload and /etc/ld.so.preload: objects that come right after the program in the search order. One that
+// cannot be loaded is reported and left out.
 #pragma once
 
 #include "ld/module/module.h"

@@ -35,21 +35,50 @@ void read_auxiliary() {
   for (const Elf64_auxv_t* entry = process.auxv; entry->a_type != AT_NULL; ++entry) {
     const uint64_t value = entry->a_un.a_val;
     switch (entry->a_type) {
-      case AT_PHDR: process.headers = reinterpret_cast<const Elf64_Phdr*>(value); break;
-      case AT_PHNUM: process.header_count = value; break;
-      case AT_PAGESZ: process.page_size = value; break;
-      case AT_ENTRY: process.entry = value; break;
-      case AT_BASE: process.base = value; break;
-      case AT_SYSINFO_EHDR: process.vdso = value; break;
-      case AT_HWCAP: process.hwcap = value; break;
-      case AT_HWCAP2: process.hwcap2 = value; break;
-      case AT_CLKTCK: process.clock_ticks = value; break;
-      case AT_MINSIGSTKSZ: process.smallest_signal_stack = value; break;
-      case AT_RANDOM: process.random = reinterpret_cast<const uint64_t*>(value); break;
-      case AT_PLATFORM: process.platform = reinterpret_cast<const char*>(value); break;
-      case AT_EXECFN: process.executable = reinterpret_cast<const char*>(value); break;
-      case AT_SECURE: process.secure = value != 0; break;
-      default: break;
+      case AT_PHDR:
+        process.headers = reinterpret_cast<const Elf64_Phdr*>(value);
+        break;
+      case AT_PHNUM:
+        process.header_count = value;
+        break;
+      case AT_PAGESZ:
+        process.page_size = value;
+        break;
+      case AT_ENTRY:
+        process.entry = value;
+        break;
+      case AT_BASE:
+        process.base = value;
+        break;
+      case AT_SYSINFO_EHDR:
+        process.vdso = value;
+        break;
+      case AT_HWCAP:
+        process.hwcap = value;
+        break;
+      case AT_HWCAP2:
+        process.hwcap2 = value;
+        break;
+      case AT_CLKTCK:
+        process.clock_ticks = value;
+        break;
+      case AT_MINSIGSTKSZ:
+        process.smallest_signal_stack = value;
+        break;
+      case AT_RANDOM:
+        process.random = reinterpret_cast<const uint64_t*>(value);
+        break;
+      case AT_PLATFORM:
+        process.platform = reinterpret_cast<const char*>(value);
+        break;
+      case AT_EXECFN:
+        process.executable = reinterpret_cast<const char*>(value);
+        break;
+      case AT_SECURE:
+        process.secure = value != 0;
+        break;
+      default:
+        break;
     }
   }
 }
@@ -100,13 +129,15 @@ void drop_arguments(int count) {
   uint64_t* stack = process.stack;
   const Elf64_auxv_t* end = auxiliary_end();
   const auto* from = reinterpret_cast<uint64_t*>(process.argv + count);
-  memmove(stack + 1, from, static_cast<size_t>(reinterpret_cast<const char*>(end) - reinterpret_cast<const char*>(from)));
+  memmove(stack + 1, from,
+          static_cast<size_t>(reinterpret_cast<const char*>(end) - reinterpret_cast<const char*>(from)));
   *stack = static_cast<uint64_t>(process.argc - count);
   find_parts(stack);
 }
 
 void keep_initial_stack() {
-  kept_size = static_cast<size_t>(reinterpret_cast<const char*>(auxiliary_end()) - reinterpret_cast<const char*>(process.stack));
+  kept_size = static_cast<size_t>(reinterpret_cast<const char*>(auxiliary_end()) -
+                                  reinterpret_cast<const char*>(process.stack));
   kept = static_cast<uint64_t*>(allocate(kept_size));
   memcpy(kept, process.stack, kept_size);
 }

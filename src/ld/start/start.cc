@@ -1,17 +1,17 @@
-// A start, stage by stage. Until `load` has found that the program's libc is the one that was chosen, nothing is done that could
-// not be undone, and the way to the genuine loader is open; after that every failure is final.
+// A start, stage by stage. Until `load` has found that the program's libc is the one that was chosen, nothing is done
+// that could not be undone, and the way to the genuine loader is open; after that every failure is final.
 //
-//   stage            may use                                          leaves
-//   read             the stack                                        process
-//   hand over?       process                                          (the genuine loader, or nothing)
-//   program          the arena, the ELF views                         world.main (provisional layout)
-//   choose_libc      the search; opens files, maps nothing            world.build, world.layout; libc's file kept open
-//   publish          the layout                                       _rtld_global(_ro), processor features, world.self, vdso
-//   load             the search, mapping                              every module on the list, search order, versions
-//   thread           TLS layout                                       thread pointer, dtv
-//   bind             lookups, IFUNC resolvers (foreign code!)         relocated modules, RELRO closed
-//   libc             libc's functions                                 locks, malloc, errors signalled; early init done
-//   initialise       everything                                       constructors have run
+//   stage         may use                                     leaves
+//   read          the stack                                   process
+//   hand over?    process                                     (the genuine loader, or nothing)
+//   program       the arena, the ELF views                    world.main (provisional layout)
+//   choose_libc   the search; opens files, maps nothing       world.build, world.layout; libc's file kept open
+//   publish       the layout                                  _rtld_global(_ro), processor, world.self, vdso
+//   load          the search, mapping                         every module on the list, search order, versions
+//   thread        TLS layout                                  thread pointer, dtv
+//   bind          lookups, IFUNC resolvers (foreign code!)    relocated modules, RELRO closed
+//   libc          libc's functions                            locks, malloc, errors signalled; own RELRO closed
+//   initialise    everything                                  constructors have run
 #include "ld/start/start.h"
 
 #include "elf/hash.h"
@@ -41,8 +41,8 @@
 #include "ld/resolve/start_index.h"
 #include "ld/resolve/versions.h"
 #include "ld/start/libc.h"
-#include "ld/start/preload.h"
 #include "ld/start/options.h"
+#include "ld/start/preload.h"
 #include "ld/start/process.h"
 #include "ld/start/processor.h"
 #include "ld/start/program.h"
@@ -57,7 +57,8 @@ extern "C" __attribute__((visibility("hidden"))) void _start();
 namespace pagefold::ld {
 namespace {
 
-constexpr uint32_t kLikelyMinor = 36;  // whose tables are tried first; the wrong guess costs a second look at the program
+// Whose tables are tried first; a wrong guess costs a second look at the program.
+constexpr uint32_t kLikelyMinor = 36;
 
 uint64_t own_base = 0;
 LibcFound libc;
@@ -74,7 +75,8 @@ void must(Status failure) {
     if (module.map_end <= module.map_start || &module == world.self || &module == world.vdso) return;
     if (module.is_main && !process.direct) return;
     mapped.push({module.map_start & ~(process.page_size - 1),
-                 ((module.map_end + process.page_size - 1) & ~(process.page_size - 1)) - (module.map_start & ~(process.page_size - 1))});
+                 ((module.map_end + process.page_size - 1) & ~(process.page_size - 1)) -
+                     (module.map_start & ~(process.page_size - 1))});
   };
   if (world.first == nullptr && world.main != nullptr) note(*world.main);
   for (Module* module = world.first; module != nullptr; module = module->next()) note(*module);
@@ -84,7 +86,8 @@ void must(Status failure) {
   char* interpreter = nullptr;
   if (world.main != nullptr)
     if (const char* name = interpreter_of_program(); name != nullptr) interpreter = duplicate(name);
-  hand_over::hand_over({process.stack, reason, interpreter, reinterpret_cast<const char*>(own_base), process.direct, mapped.begin(), mapped.count()});
+  hand_over::hand_over({process.stack, reason, interpreter, reinterpret_cast<const char*>(own_base), process.direct,
+                        mapped.begin(), mapped.count()});
 }
 
 const glibc::Build* likely_build() {
@@ -113,7 +116,8 @@ void read(uint64_t* stack) {
   leave_to_genuine(reason);
 }
 
-// As a command the program's arguments begin behind our own; the stack itself is changed only when no hand-over can come any more.
+// As a command the program's arguments begin behind our own; the stack itself is changed only when no hand-over can
+// come any more.
 void find_program() {
   if (!process.direct) return must(describe_program());
   char** argv = process.argv;
@@ -138,7 +142,8 @@ void choose_libc() {
   const bool same = libc.build == world.build;
   use_build(libc.build);
   glibc::the_build = libc.build;
-  if (const char* tunable = glibc::tunables.read(*libc.build, process.envp); tunable != nullptr) leave_to_genuine(tunable);
+  if (const char* tunable = glibc::tunables.read(*libc.build, process.envp); tunable != nullptr)
+    leave_to_genuine(tunable);
   if (!processor_is_known()) leave_to_genuine("this processor is not known exactly");
   if (!same) must(remake_main());
 }
@@ -160,7 +165,8 @@ void settle_arguments() {
 void publish() {
   settle_arguments();
   void* ro = published::rtld_global_ro();
-  glibc::fill_rtld_global_ro(ro, *world.build, reinterpret_cast<glibc::AuxEntry*>(process.auxv), processor(), glibc::tunables);
+  glibc::fill_rtld_global_ro(ro, *world.build, reinterpret_cast<glibc::AuxEntry*>(process.auxv), processor(),
+                             glibc::tunables);
   glibc::fill_rtld_global(published::rtld_global(), *world.build);
   at<int>(ro, world.layout->rtld_global_ro.dl_lazy) = process.bind_now ? 0 : 1;
   at<uint32_t>(ro, world.layout->rtld_global_ro.dl_debug_mask) = debug::mask;
@@ -217,7 +223,9 @@ void load() {
   check_all_versions();
 }
 
-int64_t system_call(int64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d) { return sys::call(number, a, b, c, d); }
+int64_t system_call(int64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+  return sys::call(number, a, b, c, d);
+}
 
 glibc::MainThread main_thread;
 
@@ -251,7 +259,8 @@ void bind() {
   const uint64_t started = debug::on(debug::kStatistics) ? debug::clock() : 0;
   const Module& main = *world.main;
   open_start_index();
-  for (uint32_t i = main.initfini_count; i > 0; --i) must(relocate(*module_of(main.initfini[i - 1]), !process.bind_now));
+  for (uint32_t i = main.initfini_count; i > 0; --i)
+    must(relocate(*module_of(main.initfini[i - 1]), !process.bind_now));
   close_start_index();
   if (debug::on(debug::kStatistics)) debug::statistics.relocation = debug::clock() - started;
   initialise_thread_tls(main_thread.block);
@@ -280,9 +289,12 @@ void publish_vdso() {
     uint32_t offset;
     const char* name;
   };
-  const Row rows[] = {{layout.dl_vdso_clock_gettime64, "__vdso_clock_gettime"}, {layout.dl_vdso_gettimeofday, "__vdso_gettimeofday"},
-                      {layout.dl_vdso_time, "__vdso_time"},                     {layout.dl_vdso_getcpu, "__vdso_getcpu"},
-                      {layout.dl_vdso_clock_getres_time64, "__vdso_clock_getres"}, {layout.dl_vdso_getrandom, "__vdso_getrandom"}};
+  const Row rows[] = {{layout.dl_vdso_clock_gettime64, "__vdso_clock_gettime"},
+                      {layout.dl_vdso_gettimeofday, "__vdso_gettimeofday"},
+                      {layout.dl_vdso_time, "__vdso_time"},
+                      {layout.dl_vdso_getcpu, "__vdso_getcpu"},
+                      {layout.dl_vdso_clock_getres_time64, "__vdso_clock_getres"},
+                      {layout.dl_vdso_getrandom, "__vdso_getrandom"}};
   VersionProblems problems;
   forget(check_versions(*world.vdso, false, false, problems));
   for (const Row& row : rows) {
@@ -311,7 +323,8 @@ Entry start(uint64_t* stack, uint64_t base) {
   if (debug::on(debug::kUnused)) process.bind_now = true;  // calls count as use
   if (debug::on(debug::kStatistics)) debug::statistics.started = debug::clock();
   find_program();
-  if (process.mode == Mode::kVerify) sys::exit_group(!world.main->view.entries.data ? 1 : interpreter_of_program() != nullptr ? 0 : 2);
+  if (process.mode == Mode::kVerify)
+    sys::exit_group(!world.main->view.entries.data ? 1 : interpreter_of_program() != nullptr ? 0 : 2);
   if (program_stands_alone()) {
     settle_arguments();
     return {world.main->entry, 0};

@@ -49,7 +49,8 @@ void bind_and_tell() {
   }
 }
 
-// ldd -u: which libraries that the program names does it bind nothing to? The list of modules begins with them, in that order.
+// ldd -u: which libraries that the program names does it bind nothing to? The list of modules begins with them, in that
+// order.
 [[noreturn]] void list_unused_and_exit() {
   tell_undefined_only = true;
   relocate_and_tell(*world.main);
@@ -84,7 +85,8 @@ void list_versions() {
     first = false;
     out << '\t' << display_name(*module) << ":\n";
     elf::for_each_needed_version(module->view, [&](const elf::NeededVersion& want) {
-      out << "\t\t" << want.file << " (" << want.name << ") " << (want.weak ? "[WEAK] " : "") << "=> " << defining_file(want.file) << '\n';
+      out << "\t\t" << want.file << " (" << want.name << ") " << (want.weak ? "[WEAK] " : "") << "=> "
+          << defining_file(want.file) << '\n';
       return true;
     });
   }

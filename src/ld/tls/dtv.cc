@@ -11,7 +11,7 @@
 namespace pagefold::ld {
 namespace {
 
-constexpr uint64_t kDtvSurplus = 14;  // glibc's DTV_SURPLUS: room for modules to come
+constexpr uint64_t kDtvSurplus = 14;   // glibc's DTV_SURPLUS: room for modules to come
 constexpr uint64_t kSlotSurplus = 62;  // glibc's TLS_SLOTINFO_SURPLUS
 
 // glibc's dtv_slotinfo_list, for those who look at it.
@@ -101,7 +101,8 @@ Dtv* catch_up(char* thread, uint64_t wanted) {
 
 void* allocate_block(const Module& module, void*& to_free) {
   // The image's first byte keeps its place within the alignment.
-  const uint64_t align = module.tls_align, extra = align > 16 || module.tls_first_byte != 0 ? align + module.tls_first_byte : 0;
+  const uint64_t align = module.tls_align,
+                 extra = align > 16 || module.tls_first_byte != 0 ? align + module.tls_first_byte : 0;
   char* start = static_cast<char*>(libc_malloc(module.tls_size + extra));
   if (start == nullptr) fatal("cannot allocate memory for thread-local data: ABORT");
   to_free = start;
@@ -159,7 +160,8 @@ void remove_tls_module(Module& module) {
   slots[number].module = nullptr;
   __atomic_store_n(&slots[number].generation, generation() + 1, __ATOMIC_RELEASE);
   mirror_slot(nullptr, number, generation() + 1);
-  while (highest() > 0 && slots[highest()].module == nullptr) __atomic_store_n(&highest(), highest() - 1, __ATOMIC_RELEASE);
+  while (highest() > 0 && slots[highest()].module == nullptr)
+    __atomic_store_n(&highest(), highest() - 1, __ATOMIC_RELEASE);
   module.tls_module = 0;
 }
 
@@ -172,7 +174,8 @@ uint64_t generation_of(const Module& module) {
 void* tls_address(const TlsIndex& index) {
   char* thread = thread_pointer();
   Dtv* dtv = dtv_of(thread);
-  if (__builtin_expect(dtv[0].counter != __atomic_load_n(&generation(), __ATOMIC_ACQUIRE), 0)) dtv = catch_up(thread, index.module);
+  if (__builtin_expect(dtv[0].counter != __atomic_load_n(&generation(), __ATOMIC_ACQUIRE), 0))
+    dtv = catch_up(thread, index.module);
   void* block = dtv[index.module].pointer.block;
   if (__builtin_expect(block == kUnallocated, 0)) block = allocate_or_adopt(thread, dtv, index.module);
   return static_cast<char*>(block) + index.offset;
@@ -180,7 +183,8 @@ void* tls_address(const TlsIndex& index) {
 
 Dtv* make_dtv() {
   const uint64_t length = highest() + kDtvSurplus;
-  auto* block = static_cast<Dtv*>(world.running ? libc_calloc(length + 2, sizeof(Dtv)) : allocate((length + 2) * sizeof(Dtv)));
+  auto* block =
+      static_cast<Dtv*>(world.running ? libc_calloc(length + 2, sizeof(Dtv)) : allocate((length + 2) * sizeof(Dtv)));
   if (block == nullptr) return nullptr;
   block[0].counter = length;
   return block + 1;

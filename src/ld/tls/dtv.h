@@ -1,7 +1,8 @@
-// Thread-local storage, the bookkeeping. Each module with TLS has a number (from 1). Each thread has a vector, the dtv, from
-// module numbers to blocks: dtv[-1] its capacity, dtv[0] the generation it is up to date with, dtv[n] the block of module n, which
-// lies in the thread's static area or is allocated when first touched. dlopen and dlclose make a new generation; a thread catches
-// up when it next asks for an address. Formats are glibc's: libc, gdb and libthread_db read them.
+// Thread-local storage, the bookkeeping. Each module with TLS has a number (from 1). Each thread has a vector, the dtv,
+// from module numbers to blocks: dtv[-1] its capacity, dtv[0] the generation it is up to date with, dtv[n] the block of
+// module n, which lies in the thread's static area or is allocated when first touched. dlopen and dlclose make a new
+// generation; a thread catches up when it next asks for an address. Formats are glibc's: libc, gdb and libthread_db
+// read them.
 //
 // Slots change under the TLS lock; threads read them without: a slot's generation is stored last.
 #pragma once
@@ -26,8 +27,8 @@ struct TlsIndex {
   uint64_t module, offset;
 };
 
-// Gives the module a number and a slot. At start-up (generation 0) or during dlopen, when `publish_tls_generation` makes it
-// visible.
+// Gives the module a number and a slot. At start-up (generation 0) or during dlopen, when `publish_tls_generation`
+// makes it visible.
 void add_tls_module(Module& module);
 void remove_tls_module(Module& module);
 void publish_tls_generation();

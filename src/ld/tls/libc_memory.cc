@@ -32,7 +32,9 @@ void start_libc_memory() {
 bool has_libc_memory() { return program_malloc != nullptr && program_calloc != nullptr && program_free != nullptr; }
 
 void* libc_malloc(size_t size) { return has_libc_memory() ? program_malloc(size) : allocate(size); }
-void* libc_calloc(size_t count, size_t size) { return has_libc_memory() ? program_calloc(count, size) : allocate(count * size); }
+void* libc_calloc(size_t count, size_t size) {
+  return has_libc_memory() ? program_calloc(count, size) : allocate(count * size);
+}
 void libc_free(void* piece) {
   if (piece != nullptr && has_libc_memory()) program_free(piece);
 }

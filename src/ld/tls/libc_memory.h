@@ -1,5 +1,5 @@
-// The program's malloc. Blocks that libc may free itself (dtv entries, error texts) must come from it, and from the program's own
-// if it has replaced libc's. Before it is known there are no such blocks.
+// The program's malloc. Blocks that libc may free itself (dtv entries, error texts) must come from it, and from the
+// program's own if it has replaced libc's. Before it is known there are no such blocks.
 #pragma once
 
 #include <stddef.h>

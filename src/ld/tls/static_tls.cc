@@ -96,8 +96,10 @@ bool try_static_tls(Module& module, bool optional) {
   }
   used() += use;
   set_tls_offset(module, static_cast<int64_t>(used()));
-  if (module.relocated) initialise_static_tls(module);
-  else module.needs_static_tls_init = true;
+  if (module.relocated)
+    initialise_static_tls(module);
+  else
+    module.needs_static_tls_init = true;
   return true;
 }
 

@@ -1,6 +1,6 @@
-// Static TLS: the area below each thread's block. Start-up gives every module of the program a place in it; a surplus is left
-// for modules that dlopen brings and whose code (initial-exec) needs a fixed distance from the thread pointer. The offsets are
-// glibc's, to the byte.
+// Static TLS: the area below each thread's block. Start-up gives every module of the program a place in it; a surplus
+// is left for modules that dlopen brings and whose code (initial-exec) needs a fixed distance from the thread pointer.
+// The offsets are glibc's, to the byte.
 #pragma once
 
 #include "ld/base/status.h"
@@ -8,8 +8,8 @@
 
 namespace pagefold::ld {
 
-// Start-up: offsets for all modules on the list. `extra_size`, `extra_align`: what libc wants appended (rseq since 2.41);
-// returns the used size in front of it.
+// Start-up: offsets for all modules on the list. `extra_size`, `extra_align`: what libc wants appended (rseq
+// since 2.41); returns the used size in front of it.
 void lay_out_static_tls(uint64_t extra_size, uint64_t extra_align, uint64_t surplus, uint64_t optional);
 
 // A relocation in `referrer` needs the definer's TLS at a fixed offset.

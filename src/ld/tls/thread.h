@@ -14,7 +14,8 @@ inline char* thread_pointer() {
   return pointer;
 }
 
-// glibc's low-level lock (lll_lock): 0 free, 1 held, 2 held and waited for. Used for lists that libc locks the same way.
+// glibc's low-level lock (lll_lock): 0 free, 1 held, 2 held and waited for. Used for lists that libc locks the same
+// way.
 class LowLevelLock {
  public:
   explicit LowLevelLock(int* word) : word_(word) {

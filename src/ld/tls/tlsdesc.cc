@@ -11,8 +11,8 @@ __attribute__((visibility("hidden"))) void pagefold_ld_tls_dynamic();
 __attribute__((visibility("hidden"))) uint64_t pagefold_ld_tls_slow(void* index);
 }
 
-// The argument of a dynamic descriptor: TlsIndex (module, offset), then the generation in which the module became known.
-// If the thread's dtv is that young and the block is there, nothing is called.
+// The argument of a dynamic descriptor: TlsIndex (module, offset), then the generation in which the module became
+// known. If the thread's dtv is that young and the block is there, nothing is called.
 asm(R"(
   .text
   .p2align 4

@@ -1,6 +1,6 @@
-// TLS descriptors: two words, a function and its argument. The function is called with the descriptor in %rax, returns the
-// variable's distance from the thread pointer there, and touches no other register.
-// Source: "Thread-Local Storage Descriptors for IA32 and AMD64/EM64T".
+// TLS descriptors: two words, a function and its argument. The function is called with the descriptor in %rax, returns
+// the variable's distance from the thread pointer there, and touches no other register. Source: "Thread-Local Storage
+// Descriptors for IA32 and AMD64/EM64T".
 #pragma once
 
 #include "ld/base/status.h"
