@@ -74,6 +74,8 @@ int pagefold_main(std::vector<std::string> words) {
   add_ps(app, invocation);
   add_maps(app, invocation);
   add_smaps(app, invocation);
+  add_crash(app, invocation);
+  add_replay(app, invocation);
   add_doctor(app, invocation);
   add_tour(app, invocation);
   app.add_subcommand("version", "Print the version")->callback(print_version);
@@ -84,7 +86,7 @@ int pagefold_main(std::vector<std::string> words) {
   }
   const std::string verb = verb_of(words);
   if (!verb.empty() && !is_verb(app, verb)) return usage_error("unknown verb `" + verb + '`', "");
-  if (verb == "run") invocation.program = take_program_words(*app.get_subcommand("run"), words);
+  if (verb == "run" || verb == "crash") invocation.program = take_program_words(*app.get_subcommand(verb), words);
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
   } catch (const CLI::Success& help_or_version) {

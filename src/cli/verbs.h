@@ -12,7 +12,7 @@ inline constexpr int kExitUsage = 2;  // of every verb but run, which says 125
 
 // What a callback needs from outside and leaves behind; outlives the parsing.
 struct Invocation {
-  std::vector<std::string> program;  // run: the words after its own options (see program_words.h)
+  std::vector<std::string> program;  // run, crash: the words after their own options (see program_words.h)
   int exit_code = 0;
 };
 
@@ -20,5 +20,7 @@ void add_run(CLI::App& app, Invocation& invocation);
 void add_ps(CLI::App& app, Invocation& invocation);
 void add_maps(CLI::App& app, Invocation& invocation);
 void add_smaps(CLI::App& app, Invocation& invocation);
+void add_crash(CLI::App& app, Invocation& invocation);
+void add_replay(CLI::App& app, Invocation& invocation);
 
 }  // namespace pagefold::cli

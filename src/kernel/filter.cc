@@ -11,8 +11,10 @@
 #include <cassert>
 #include <cerrno>
 #include <cstddef>
+#include <set>
 
 #include "kernel/syscall_table.h"
+#include "kernel/watched_calls.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
@@ -162,7 +164,7 @@ Program decide(const SyscallRow& row) {
 }  // namespace
 
 // The number is looked at first and alone, so that the kernel's cache of always-allowed calls covers all that is not ours.
-std::vector<sock_filter> make_filter(FileCalls file_calls) {
+std::vector<sock_filter> make_filter(FileCalls file_calls, Watched watched) {
   Program p;
   p.load(kArch);
   p.skip_if(BPF_JEQ, AUDIT_ARCH_X86_64, 1);
@@ -171,14 +173,22 @@ std::vector<sock_filter> make_filter(FileCalls file_calls) {
   p.skip_unless(BPF_JGE, kX32Bit, 2);
   p.skip_if(BPF_JGE, 2 * std::uint64_t{kX32Bit}, 1);  // negative: how a tracer skips a call
   p.answer(SECCOMP_RET_ERRNO | ENOSYS);
-  for (const SyscallRow& row : syscall_table()) {
-    if (row.own_files && file_calls == FileCalls::Native) continue;
+  const auto add = [&p](const SyscallRow& row) {
     Program block;
     block.append(allow_stub(row.from_stub));
     block.append(decide(row));
     p.skip_unless(BPF_JEQ, row.number, block.size());
     p.append(block);
+  };
+  std::set<std::uint32_t> added;
+  for (const SyscallRow& row : syscall_table()) {
+    if (row.own_files && file_calls == FileCalls::Native) continue;
+    added.insert(row.number);
+    add(row);
   }
+  if (watched == Watched::Yes)
+    for (const SyscallRow& row : watched_calls())
+      if (!added.contains(row.number)) add(row);
   p.answer(SECCOMP_RET_ALLOW);
   return p.take();
 }

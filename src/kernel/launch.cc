@@ -104,7 +104,8 @@ Result<report::RunSummary> run(const RunOptions& options) {
   Watcher watcher;
   PAGEFOLD_CHECK(watcher.start());
   const Channel channel = PAGEFOLD_TRY(Channel::create());
-  const auto filter = make_filter(options.own_files ? FileCalls::Trapped : FileCalls::Native);
+  const auto filter = make_filter(options.own_files ? FileCalls::Trapped : FileCalls::Native,
+                                  options.file_watch != nullptr ? Watched::Yes : Watched::No);
 
   ::fflush(nullptr);
   const pid_t root = watcher.fork_into();

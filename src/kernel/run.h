@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "event/file_watch.h"
 #include "reclaim/swap.h"
 #include "report/summary.h"
 
@@ -31,6 +32,7 @@ struct RunOptions {
   MemoryOptions memory;
   bool own_files = false;            // files are fully owned (docs/files.md)
   std::chrono::milliseconds write_back{5000};  // own_files: how long a page stays dirty at most; 0: until it must be written
+  event::FileWatch* file_watch = nullptr;  // told of what guests do to files; outlives the run
 };
 
 // Exit codes of `pagefold run` beside the program's own (as env(1), nice(1), timeout(1)).

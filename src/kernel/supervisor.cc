@@ -18,6 +18,7 @@
 #include "kernel/own_files.h"
 #include "kernel/pressure.h"
 #include "kernel/syscall_table.h"
+#include "kernel/watched_calls.h"
 #include "stub/blob.h"
 
 namespace pagefold::kernel {
@@ -126,7 +127,8 @@ void Supervisor::work() {
 void Supervisor::serve(const seccomp_notif& notification) {
   stats().system_calls.fetch_add(1, std::memory_order_relaxed);
   const auto number = static_cast<std::uint32_t>(notification.data.nr);
-  const Handler handler = find_handler(number);
+  const Handler watched = options_.file_watch != nullptr ? find_watched_handler(number) : nullptr;
+  const Handler handler = watched != nullptr ? watched : find_handler(number);
   if (handler == nullptr) return listener_.fail(notification.id, ENOSYS);
   Call call{*this, notification, {}};
   // Calls that name their space themselves, because their thread is new or no guest's.

@@ -56,6 +56,8 @@ class Supervisor final : public view::Introspector {
   cache::FileCache& files() { return files_; }
   // Null unless the run owns files fully.
   OwnFiles* own_files() { return own_files_.get(); }
+  // Null unless somebody records what guests do to files.
+  event::FileWatch* file_watch() const { return options_.file_watch; }
   unsigned fault_around() const { return options_.fault_around; }
   // The loader that guests get in place of glibc's; null: they keep the genuine one.
   const OwnLoader* own_loader() const { return own_loader_.get(); }

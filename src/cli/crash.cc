@@ -1,0 +1,232 @@
+// See crash.h. Order: record (or read a log), look at the files as the program left them, explore, shrink the first violation,
+// keep it as a case.
+#include "cli/crash.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "cli/output.h"
+#include "cli/result_file.h"
+#include "cli/run.h"
+#include "cli/verbs.h"
+#include "crash/case_file.h"
+#include "crash/describe.h"
+#include "crash/recorder.h"
+#include "host/features.h"
+#include "kernel/run.h"
+
+namespace pagefold::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using crash::Cut;
+using crash::History;
+using crash::Log;
+
+constexpr const char *kLogName = "run.log", *kCaseName = "case.json";
+
+constexpr const char* kFooter =
+    "In the check command, {} stands for the rebuilt file if the pattern names one file, else for the directory.\n"
+    "PAGEFOLD_CRASH_OUTPUT names a file with what the program had told when the power was cut.\n\n"
+    "Examples:\n"
+    "  pagefold crash --files 'store/' --check './verify {}' -- ./writer store\n"
+    "  pagefold crash --files 'x.db*' --check 'sqlite3 {}/x.db \"pragma integrity_check\" | grep -qx ok' -- ./fill x.db\n"
+    "  pagefold crash --log pagefold-crash/run.log --check './verify {}' --model ext4-ordered\n\n"
+    "Exit code: 0, no violation; 1, a violation; 2, wrong usage; 3, the budget was too small for the plan; 125, Pagefold failed.";
+
+int fail_with(const std::string& message, int exit_code) {
+  complain(message);
+  return exit_code;
+}
+
+// What is to be explored. The target of a log that was not recorded just now is given by --files, too.
+struct Source {
+  std::string log_path;
+  std::string target;
+};
+
+// An exit code that is not kExitClean: it has been told why.
+struct Outcome {
+  int exit_code = kExitClean;
+  Source source;
+};
+
+Outcome refused(const std::string& message, int exit_code = kExitUsage) { return {fail_with(message, exit_code), {}}; }
+
+Outcome record(const CrashArguments& arguments) {
+  auto selection = crash::Selection::parse(arguments.files);
+  if (!selection) return refused("crash: --files: " + selection.error().message());
+  if (const Result<void> runnable = host::require_runnable(); !runnable) return refused(runnable.error().message(), kernel::kExitFailed);
+  if (::mkdir(arguments.output.c_str(), 0777) != 0 && errno != EEXIST) return refused("crash: --output: " + Error{errno, arguments.output}.message());
+  const Source source{arguments.output + "/" + kLogName, selection->target};
+  auto recorder = crash::Recorder::start(std::move(*selection), source.log_path);
+  if (!recorder) return refused("cannot record: " + recorder.error().message(), kernel::kExitFailed);
+  kernel::RunOptions options;
+  options.command = arguments.program;
+  options.file_watch = recorder->get();
+  const auto summary = kernel::run(options);
+  if (!summary) {
+    const Refusal refusal = refusal_of(summary.error(), arguments.program.front());
+    return refused(refusal.message, refusal.exit_code);
+  }
+  if (const auto done = (*recorder)->finish(); !done) return refused("cannot record: " + done.error().message(), kernel::kExitFailed);
+  if (summary->exit_code != 0) complain(fmt::format("the program ended with exit code {}; what it did is explored all the same", summary->exit_code));
+  return {kExitClean, source};
+}
+
+Outcome read_log(const CrashArguments& arguments) {
+  Source source{arguments.log, {}};
+  if (!arguments.files.empty()) {
+    const auto selection = crash::Selection::parse(arguments.files);
+    if (!selection) return refused("crash: --files: " + selection.error().message());
+    source.target = selection->target;
+  }
+  return {kExitClean, source};
+}
+
+// The files as the program left them must please the checker; else it would call every state broken.
+Result<crash::Verdict> check_whole(const History& history, const crash::Rules& rules, crash::Trial& trial) {
+  const Cut end(history, rules, history.log().events().size());
+  return trial.run(end, crash::Chosen(end.size(), true));
+}
+
+void tell(const crash::Exploration& result, double seconds) {
+  const char* const extent = result.plan.exhaustive ? "all states" : result.plan.finished ? "a sample, complete as planned" : "a part of the plan";
+  fmt::print("{} states checked ({}) in {:.1f} s, {:.0f} a second; {} violations\n", result.checked, extent, seconds,
+             seconds > 0 ? static_cast<double>(result.checked) / seconds : 0, result.violations);
+  if (result.empty > 0) fmt::print("{} states without any file were not checked (--check-empty)\n", result.empty);
+}
+
+class CrashRun {
+ public:
+  CrashRun(const CrashArguments& arguments, crash::Model model, Source source, Log log)
+      : arguments_(arguments), model_(model), source_(std::move(source)), history_(std::move(log), arguments.torn == 0 ? kPageSize : arguments.torn),
+        rules_(crash::rules_of(history_, model)), scratch_(arguments.scratch) {}
+
+  int run() {
+    if (!scratch_.usable()) return fail_with("no directory for rebuilt files; name one with --scratch", kernel::kExitFailed);
+    const auto patience = std::chrono::milliseconds(static_cast<std::int64_t>(arguments_.patience * 1000));
+    const auto checker = crash::Checker::create(arguments_.check, patience);
+    if (!checker) return fail_with("crash: --check: " + checker.error().message(), kExitUsage);
+    const auto exit_code = explore(*checker);
+    return exit_code ? *exit_code : fail_with(exit_code.error().message(), exit_code.error().code == ENOEXEC ? kExitUsage : kernel::kExitFailed);
+  }
+
+ private:
+  Result<int> explore(const crash::Checker& checker) {
+    crash::Trial trial = PAGEFOLD_TRY(crash::Trial::create(history_, checker, source_.target, scratch_.path() + "/trial"));
+    const crash::Verdict whole = PAGEFOLD_TRY(check_whole(history_, rules_, trial));
+    if (whole.kind != crash::Verdict::Kind::Sound)
+      return fail_with(fmt::format("the check refuses the files as the program left them (exit code {}):\n{}", whole.exit_code, whole.said), kExitUsage);
+    fmt::print("{} events recorded; {} changes that can be lost; {} power cuts under the model {}\n",
+               history_.log().events().size() - history_.log().begin(), history_.atoms().size(), rules_.cuts.size(), crash::name_of(model_));
+    crash::ExploreOptions options;
+    options.plan = {arguments_.budget, arguments_.seed};
+    options.jobs = arguments_.jobs != 0 ? arguments_.jobs : std::max(1U, std::thread::hardware_concurrency());
+    options.check_empty = arguments_.check_empty;
+    options.stop_at_first = arguments_.stop_at_first;
+    options.target = source_.target;
+    options.scratch = scratch_.path();
+    const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
+    const auto started = std::chrono::steady_clock::now();
+    const auto result = PAGEFOLD_TRY(crash::explore(history_, rules_, checker, options, [&](const crash::Progress& progress) {
+      if (shows_progress) fmt::print(stderr, "\r{} states, {} violations ", progress.checked, progress.violations);
+    }));
+    if (shows_progress) fmt::print(stderr, "\r\033[K");
+    tell(result, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+    if (result.examples.empty()) return result.plan.finished ? kExitClean : kExitBudget;
+    // The earliest cut tells the shortest story.
+    return shrink(trial, *std::ranges::min_element(result.examples, {}, [](const crash::Violation& v) { return v.cut->position(); }));
+  }
+
+  Result<int> shrink(crash::Trial& trial, const crash::Violation& violation) {
+    const auto minimal = PAGEFOLD_TRY(crash::minimise(trial, violation));
+    fmt::print("\n{}\n{}", crash::describe_case(history_, minimal), crash::describe_events(history_, *minimal.cut, minimal.chosen));
+    fmt::print("\nThe check says (exit code {}{}):\n{}\n", minimal.verdict.exit_code,
+               minimal.verdict.kind == crash::Verdict::Kind::TimedOut ? ", it took too long" : "", minimal.verdict.said);
+    const fs::path log(source_.log_path);
+    const std::string path = (log.parent_path() / kCaseName).string();
+    const crash::CaseFile file{log.filename().string(), arguments_.check, source_.target, model_, history_.grain(), minimal.cut->position(),
+                               crash::reached_atoms(*minimal.cut, minimal.chosen), minimal.form};
+    ResultFile out = PAGEFOLD_TRY(ResultFile::prepare(path));
+    PAGEFOLD_CHECK(out.write(crash::to_json(file)));
+    fmt::print("`pagefold replay {}` shows this case again.\n", path);
+    return kExitViolation;
+  }
+
+  const CrashArguments& arguments_;
+  crash::Model model_;
+  Source source_;
+  History history_;
+  crash::Rules rules_;
+  Scratch scratch_;
+};
+
+bool is_sector(unsigned size) { return size >= 64 && size <= kPageSize && (size & (size - 1)) == 0; }
+
+}  // namespace
+
+Scratch::Scratch(const std::string& parent) {
+  const char* const temporary = ::getenv("TMPDIR");
+  for (const std::string& place : {parent, std::string(parent.empty() ? "/dev/shm" : ""), std::string(temporary != nullptr ? temporary : "/tmp")}) {
+    if (place.empty()) continue;
+    std::string name = place + "/pagefold-crash-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) continue;
+    path_ = name;
+    return;
+  }
+}
+
+Scratch::~Scratch() {
+  std::error_code ignored;
+  if (usable()) fs::remove_all(path_, ignored);
+}
+
+int crash_command(const CrashArguments& arguments) {
+  const auto model = crash::model_named(arguments.model);
+  if (!model) return fail_with("crash: unknown model " + arguments.model, kExitUsage);
+  if (arguments.check.empty()) return fail_with("crash: --check is missing", kExitUsage);
+  if (arguments.torn != 0 && !is_sector(arguments.torn)) return fail_with("crash: --torn: a power of two from 64 to 4096", kExitUsage);
+  if (arguments.log.empty() == arguments.program.empty()) return fail_with("crash: give either a program or --log", kExitUsage);
+  if (arguments.log.empty() && arguments.files.empty()) return fail_with("crash: --files is missing", kExitUsage);
+  const Outcome outcome = arguments.log.empty() ? record(arguments) : read_log(arguments);
+  if (outcome.exit_code != kExitClean) return outcome.exit_code;
+  auto log = Log::read(outcome.source.log_path);
+  if (!log) return fail_with("cannot read the log: " + log.error().message(), kernel::kExitFailed);
+  if (log->bytes_cut() > 0) complain(fmt::format("the log's last {} bytes are torn and left out", log->bytes_cut()));
+  return CrashRun(arguments, *model, outcome.source, std::move(*log)).run();
+}
+
+void add_crash(CLI::App& app, Invocation& invocation) {
+  CLI::App* crash = app.add_subcommand("crash", "Run a program, then look for power cuts that its files would not survive");
+  auto arguments = std::make_shared<CrashArguments>();
+  crash->add_option("--files", arguments->files, "The files to record: a file, a directory, or a pattern in a directory")->type_name("PATTERN");
+  crash->add_option("--check", arguments->check, "The command that says by its exit code whether the files are sound")->type_name("CMD");
+  crash->add_option("--model", arguments->model, "What reaches the disk: strict, posix or ext4-ordered")->type_name("MODEL")->capture_default_str();
+  crash->add_option("--budget", arguments->budget, "Most states to check")->type_name("N")->capture_default_str();
+  crash->add_option("--jobs", arguments->jobs, "Checks at a time (0: one a processor)")->type_name("N")->capture_default_str();
+  crash->add_option("--torn", arguments->torn, "Pages may be written in part, by sectors of so many bytes")->type_name("BYTES");
+  crash->add_option("--seed", arguments->seed, "Seed of random choices")->type_name("N")->capture_default_str();
+  crash->add_option("--timeout", arguments->patience, "A check that takes longer is a violation")->type_name("SECONDS")->capture_default_str();
+  crash->add_option("--output", arguments->output, "Directory for the log and the case")->type_name("DIR")->capture_default_str();
+  crash->add_option("--scratch", arguments->scratch, "Where to rebuild files")->type_name("DIR");
+  crash->add_option("--log", arguments->log, "Explore a log instead of running a program")->type_name("FILE");
+  crash->add_flag("--check-empty", arguments->check_empty, "Check states without any file, too");
+  crash->add_flag("--first", arguments->stop_at_first, "Stop at the first violation");
+  // Only for the help: the program's words never reach the parser.
+  crash->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")->type_name("")->expected(-1);
+  crash->footer(kFooter);
+  crash->callback([arguments, &invocation] {
+    arguments->program = invocation.program;
+    invocation.exit_code = crash_command(*arguments);
+  });
+}
+
+}  // namespace pagefold::cli

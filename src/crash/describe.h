@@ -1,0 +1,19 @@
+// Events and cases in words, one line each.
+#pragma once
+
+#include <string>
+
+#include "crash/minimise.h"
+
+namespace pagefold::crash {
+
+// "store to data.mdb, page 3".
+std::string describe(const History& history, const Event& event);
+
+// The events around a state, in order, each with its fate: on the disk for certain, reached the disk, lost, or in part.
+std::string describe_events(const History& history, const Cut& cut, const Chosen& chosen, std::size_t most_lines = 60);
+
+// The headline of a case: what is missing, or what alone has reached the disk.
+std::string describe_case(const History& history, const MinimalCase& minimal);
+
+}  // namespace pagefold::crash

@@ -1,0 +1,225 @@
+#include "crash/model.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace pagefold::crash {
+namespace {
+
+struct Named {
+  std::string_view name;
+  Model model;
+};
+constexpr std::array kModels = {Named{"strict", Model::Strict}, Named{"posix", Model::Posix}, Named{"ext4-ordered", Model::Ext4Ordered}};
+
+bool synchronises(EventKind kind) {
+  return kind == EventKind::Sync || kind == EventKind::SyncData || kind == EventKind::SyncRange || kind == EventKind::SyncAll;
+}
+
+bool overlaps(const Unit& unit, const Event& range, Bytes grain) {
+  const Bytes start = unit.index * grain;
+  return start < range.offset + range.length && range.offset < start + grain;
+}
+
+// POSIX: fsync and fdatasync complete the file's data and what is needed to find it, its size; msync does so for a range
+// ("synchronized I/O data integrity completion"). fsync of a directory is Linux's way to complete its entries.
+bool promises(const History& history, const Event& sync, const Atom& atom) {
+  if (sync.kind == EventKind::SyncAll) return true;
+  if (atom.kind == Atom::Kind::Names) {
+    return sync.kind != EventKind::SyncRange &&
+           std::ranges::any_of(atom.changes, [&](const Change& c) { return history.units()[c.unit].file == sync.file; });
+  }
+  if (atom.file != sync.file) return false;
+  if (sync.kind != EventKind::SyncRange || atom.kind != Atom::Kind::Data) return true;
+  return overlaps(history.units()[atom.changes.front().unit], sync, history.grain());
+}
+
+class Ruler {
+ public:
+  Ruler(const History& history, Model model) : history_(history), model_(model) {
+    rules_.certain_from.assign(history.atoms().size(), kNever);
+    rules_.needs.resize(history.atoms().size());
+  }
+
+  Rules rules() {
+    switch (model_) {
+      case Model::Strict: in_program_order(); break;
+      case Model::Posix:
+        syncs_promise();
+        one_object_is_written_in_order();
+        break;
+      case Model::Ext4Ordered:
+        find_allocations();
+        syncs_promise();
+        one_object_is_written_in_order();
+        journal_is_in_order();
+        data_before_size();
+        renames_bring_data();
+        break;
+    }
+    certain_needs_are_certain();
+    for (auto& needs : rules_.needs) {
+      std::ranges::sort(needs);
+      needs.erase(std::unique(needs.begin(), needs.end()), needs.end());
+    }
+    choose_cuts();
+    return std::move(rules_);
+  }
+
+ private:
+  [[nodiscard]] const std::vector<Atom>& atoms() const { return history_.atoms(); }
+  [[nodiscard]] const std::vector<Event>& events() const { return history_.log().events(); }
+  static bool in_journal(const Atom& atom) { return atom.kind == Atom::Kind::Names || atom.kind == Atom::Kind::Resize; }
+  void certain(AtomNumber a, Position from) { rules_.certain_from[a] = std::min(rules_.certain_from[a], from); }
+  void need(AtomNumber a, AtomNumber earlier) {
+    if (earlier < a) rules_.needs[a].push_back(earlier);
+  }
+
+  // An event is complete when the next one begins. Stores that were seen together are taken to have happened at once.
+  void in_program_order() {
+    for (AtomNumber a = 0; a < atoms().size(); ++a) {
+      Position last = atoms()[a].event;
+      while (is_together(last + 1)) ++last;
+      const bool alone = last == atoms()[a].event && !is_together(last);
+      certain(a, alone ? last + 2 : last + 1);
+      if (a > 0) need(a, a - 1);
+    }
+  }
+  [[nodiscard]] bool is_together(Position p) const { return p < events().size() && events()[p].together; }
+
+  // fsync and fdatasync under ext4 commit the journal up to the transaction that the file was last part of (ext4_fsync_journal):
+  // with it, everything that entered the journal earlier. To fdatasync and msync, changes of times alone do not count.
+  [[nodiscard]] AtomNumber committed_by(const Event& sync) const {
+    AtomNumber end = 0;
+    for (AtomNumber a = 0; a < atoms().size() && atoms()[a].event < sync.covers; ++a) {
+      const Atom& atom = atoms()[a];
+      const bool only_times = atom.kind == Atom::Kind::Data ||
+                              (atom.kind == Atom::Kind::Names && events()[atom.event].kind != EventKind::Create);
+      const bool of_file = atom.file == sync.file || (atom.kind == Atom::Kind::Names && promises(history_, sync, atom));
+      if (of_file && (sync.kind == EventKind::Sync || !only_times)) end = a + 1;
+    }
+    return end;
+  }
+
+  // Data atoms that bring a page which its file did not have before.
+  void find_allocations() {
+    allocates_.resize(atoms().size());
+    std::map<FileNumber, std::set<PageIndex>> has;
+    for (const auto& [number, file] : history_.files())
+      for (Bytes at = 0; at < history_.initial()[file.size].number; at += kPageSize) has[number].insert(page_of(at));
+    for (AtomNumber a = 0; a < atoms().size(); ++a) {
+      std::set<PageIndex>& pages = has[atoms()[a].file];
+      for (const Change& change : atoms()[a].changes) {
+        const Unit& unit = history_.units()[change.unit];
+        if (unit.kind == UnitKind::Data && atoms()[a].kind == Atom::Kind::Data)
+          allocates_[a] = pages.insert(page_of(unit.index * history_.grain())).second || continues(a);
+        if (unit.kind == UnitKind::Size && atoms()[a].kind == Atom::Kind::Resize)
+          pages.erase(pages.lower_bound(page_of(page_up(change.value.number))), pages.end());
+      }
+    }
+  }
+
+  // The sectors of one page that one event has written belong together.
+  [[nodiscard]] bool continues(AtomNumber a) const {
+    if (a == 0 || !allocates_[a - 1] || atoms()[a - 1].event != atoms()[a].event) return false;
+    const auto page = [this](AtomNumber n) { return page_of(history_.units()[atoms()[n].changes.front().unit].index * history_.grain()); };
+    return page(a - 1) == page(a);
+  }
+
+  void syncs_promise() {
+    for (Position p = history_.log().begin(); p < events().size(); ++p) {
+      const Event& sync = events()[p];
+      if (!synchronises(sync.kind)) continue;
+      const AtomNumber committed = model_ == Model::Ext4Ordered ? committed_by(sync) : 0;
+      for (AtomNumber a = 0; a < atoms().size() && atoms()[a].event < sync.covers; ++a)
+        if (promises(history_, sync, atoms()[a]) || (a < committed && in_journal(atoms()[a]))) certain(a, p + 1);
+    }
+  }
+
+  // A grain of the page cache contains the earlier stores to it; an inode and a directory's entry are written as they are, too.
+  void one_object_is_written_in_order() {
+    std::vector<AtomNumber> last(history_.units().size());
+    std::vector<bool> seen(history_.units().size());
+    for (AtomNumber a = 0; a < atoms().size(); ++a) {
+      for (const Change& change : atoms()[a].changes) {
+        const bool data = history_.units()[change.unit].kind == UnitKind::Data;
+        const bool tied = !data || (atoms()[a].kind == Atom::Kind::Data && seen[change.unit] && atoms()[last[change.unit]].kind == Atom::Kind::Data);
+        if (seen[change.unit] && tied) need(a, last[change.unit]);
+        last[change.unit] = a;
+        seen[change.unit] = true;
+      }
+    }
+  }
+
+  void journal_is_in_order() {
+    std::optional<AtomNumber> before;
+    for (AtomNumber a = 0; a < atoms().size(); ++a) {
+      if (!in_journal(atoms()[a])) continue;
+      if (before) need(a, *before);
+      before = a;
+    }
+  }
+
+  // data=ordered: blocks that are allocated are written before the transaction that makes them part of the file. With delayed
+  // allocation, they are allocated when they are written back; the size on the disk follows (i_disksize).
+  void data_before_size() {
+    std::map<FileNumber, std::vector<AtomNumber>> extending;
+    for (AtomNumber a = 0; a < atoms().size(); ++a) {
+      if (atoms()[a].kind != Atom::Kind::Growth) continue;
+      std::vector<AtomNumber>& data = extending[atoms()[a].file];
+      for (AtomNumber b = a; b-- > 0 && atoms()[b].event == atoms()[a].event;)
+        if (allocates_[b]) data.push_back(b);
+      for (const AtomNumber b : data) need(a, b);
+    }
+  }
+
+  void renames_bring_data() {
+    std::map<UnitNumber, std::uint64_t> entries;
+    for (UnitNumber u = 0; u < history_.units().size(); ++u)
+      if (history_.units()[u].kind == UnitKind::Entry) entries[u] = history_.initial()[u].number;
+    for (AtomNumber a = 0; a < atoms().size(); ++a) {
+      const Atom& atom = atoms()[a];
+      if (atom.kind != Atom::Kind::Names) continue;
+      const bool replaces = events()[atom.event].kind == EventKind::Rename && entries[atom.changes.back().unit] != kNoFile;
+      for (AtomNumber b = 0; replaces && b < a; ++b)
+        if (atoms()[b].file == atom.file && (allocates_[b] || atoms()[b].kind == Atom::Kind::Growth)) need(a, b);
+      for (const Change& change : atom.changes) entries[change.unit] = change.value.number;
+    }
+  }
+
+  void certain_needs_are_certain() {
+    for (AtomNumber a = static_cast<AtomNumber>(atoms().size()); a-- > 0;)
+      for (const AtomNumber b : rules_.needs[a]) certain(b, rules_.certain_from[a]);
+  }
+
+  // Between two cuts nothing becomes certain and nothing is told: the later one leaves all that the earlier can.
+  void choose_cuts() {
+    std::set<Position> cuts = {events().size()};
+    const std::set<Position> changes(rules_.certain_from.begin(), rules_.certain_from.end());
+    for (const Position p : changes)
+      if (p != kNever && p > history_.log().begin()) cuts.insert(std::min(p - 1, events().size()));
+    for (Position p = history_.log().begin(); p < events().size(); ++p)
+      if (events()[p].kind == EventKind::Output) cuts.insert(p);
+    if (model_ == Model::Strict) std::erase_if(cuts, [this](Position p) { return is_together(p); });
+    rules_.cuts.assign(cuts.begin(), cuts.end());
+  }
+
+  const History& history_;
+  Model model_;
+  Rules rules_;
+  std::vector<bool> allocates_;
+};
+
+}  // namespace
+
+std::optional<Model> model_named(std::string_view name) {
+  const auto it = std::ranges::find(kModels, name, &Named::name);
+  return it == kModels.end() ? std::nullopt : std::optional(it->model);
+}
+
+std::string_view name_of(Model model) { return std::ranges::find(kModels, model, &Named::model)->name; }
+
+Rules rules_of(const History& history, Model model) { return Ruler(history, model).rules(); }
+
+}  // namespace pagefold::crash

@@ -1,0 +1,85 @@
+// Writes the log of a run by looking at the files: it keeps a shadow of each, and at every call that the supervisor tells of,
+// what differs from the shadow has happened since the last one. So it sees every change, by whatever means, in the order of
+// the calls; what happened to one page between two calls it sees once.
+//
+// A file's contents are compared when guests may store into it through a mapping or a call has announced a change. A file
+// that comes into the recorded directory by a rename from elsewhere appears with the contents that it has then, unsynchronised.
+//
+// Thread-safe: one mutex, held while files are read, not while the disk is waited for.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "crash/log.h"
+#include "crash/selection.h"
+#include "event/file_watch.h"
+
+namespace pagefold::crash {
+
+class Recorder final : public event::FileWatch {
+ public:
+  // Writes the files as they are to the log. Errors: of the log, or of reading the files.
+  static Result<std::unique_ptr<Recorder>> start(Selection selection, const std::string& log_path);
+
+  void about_to(const Caller& caller, const Intent& intent) override;
+  std::optional<int> synchronise(const Caller& caller, Scope scope, event::FileId id, Bytes offset, Bytes length) override;
+  void tells(const Caller& caller, std::string text) override;
+
+  // The run is over: what happened last is recorded. The first error of the recording, if there was one.
+  Result<void> finish();
+
+ private:
+  using FileId = event::FileId;
+  struct File {
+    FileNumber number = kNoFile;
+    FileType type = FileType::Regular;
+    UniqueFd fd;
+    std::vector<std::byte> shadow;
+    bool stored_into = false;  // guests may have it mapped
+    bool fresh = true;         // never compared yet
+    int names = 0;
+  };
+  using Name = std::pair<FileNumber, std::string>;  // in a directory
+  struct Found {
+    FileId id;
+    FileType type = FileType::Regular;
+    std::uint32_t mode = 0;
+  };
+  using Names = std::map<Name, FileId>;
+  struct Pending {
+    Caller caller;
+    Intent intent;
+  };
+
+  Recorder(Selection selection, LogWriter log) : selection_(std::move(selection)), log_(std::move(log)) {}
+
+  enum class Compare : bool { WhereDue, Everywhere };
+  // Records what has happened. `caller` has come back from its last call.
+  void catch_up(const Caller& caller, Compare compare = Compare::WhereDue);
+  void observe(const Caller& caller, Compare compare);
+  void scan(const std::string& path, FileNumber directory, std::map<Name, Found>& found);
+  FileId meet(const Name& name, const Found& found, const std::string& path);
+  void compare_names(const Caller& caller, const std::map<Name, Found>& found);
+  void compare_contents(const Caller& caller, FileId id, File& file, Compare compare);
+  void take_write(const Caller& caller, FileId id, File& file, const std::vector<std::byte>& now);
+  void take_resize(const Caller& caller, FileId id, File& file, const std::vector<std::byte>& now);
+  void take_stores(const Caller& caller, File& file, const std::vector<std::byte>& now);
+  void log_event(Event event, const Caller& caller);
+
+  const Selection selection_;
+  std::mutex mutex_;  // all below
+  LogWriter log_;
+  std::map<FileId, File> files_;
+  Names names_;
+  std::map<FileNumber, std::string> directories_;  // their paths
+  std::map<pid_t, Pending> pending_;  // by thread: the call it is in
+  FileNumber next_number_ = kRoot + 1;
+  bool stores_seen_ = false;  // in this observation
+  std::optional<Error> error_;
+};
+
+}  // namespace pagefold::crash

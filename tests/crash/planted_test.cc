@@ -1,0 +1,129 @@
+// `pagefold crash` from end to end: mistakes planted in a small mapped store are found, with the smallest cases, and a sound
+// store passes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "../cli/command.h"
+
+namespace pagefold {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+class PlantedBugs : public testing::Test {
+ protected:
+  PlantedBugs() {
+    std::string name = (fs::path(PAGEFOLD_CRASH_PROGRAMS) / "run-XXXXXX").string();
+    directory_ = ::mkdtemp(name.data());
+    fs::create_directory(directory_ / "store");
+    before_ = fs::current_path();
+    fs::current_path(directory_ / "store");
+  }
+  ~PlantedBugs() override {
+    fs::current_path(before_);
+    fs::remove_all(directory_);
+  }
+
+  test::Outcome crash(const std::string& mode, const std::vector<std::string>& options, const std::string& check = "{}", const std::string& records = "3") {
+    fs::remove("s.db");
+    std::vector<std::string> words = {"crash", "--files", "s.db", "--check", program("check_store") + " " + check, "--output", output().string()};
+    words.insert(words.end(), options.begin(), options.end());
+    for (const std::string& word : {std::string("--"), program("mapped_store"), mode, std::string("s.db"), records}) words.push_back(word);
+    return test::pagefold(words);
+  }
+  test::Outcome replay() { return test::pagefold({"replay", (output() / "case.json").string()}); }
+  static std::string program(const std::string& name) { return (fs::path(PAGEFOLD_CRASH_PROGRAMS) / name).string(); }
+  fs::path output() { return directory_ / "out"; }
+
+ private:
+  fs::path directory_, before_;
+};
+
+TEST_F(PlantedBugs, ASoundStoreIsClean) {
+  for (const char* model : {"strict", "posix", "ext4-ordered"}) {
+    const auto outcome = crash("good", {"--model", model}, "{} told");
+    EXPECT_EQ(outcome.exit_code, 0) << model << outcome.out << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("(all states)"));
+    EXPECT_THAT(outcome.out, HasSubstr("; 0 violations"));
+  }
+}
+
+TEST_F(PlantedBugs, AMissingMsyncIsFoundAndOnePageIsItsCase) {
+  const auto outcome = crash("missing", {});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("but not (1):"));
+  EXPECT_THAT(outcome.out, HasSubstr("LOST     store to s.db, page 1"));
+  EXPECT_THAT(outcome.out, HasSubstr("record 1 of 1 is wrong"));
+  const auto again = replay();
+  EXPECT_EQ(again.exit_code, 1) << again.out << again.err;
+  EXPECT_THAT(again.out, HasSubstr("LOST     store to s.db, page 1"));
+}
+
+// The mistake needs no reordering by the disk: the smallest case is an order that the program itself made.
+TEST_F(PlantedBugs, AWrongOrderIsFoundEvenWhenTheDiskKeepsProgramOrder) {
+  for (const char* model : {"strict", "posix", "ext4-ordered"}) {
+    const auto outcome = crash("order", {"--model", model});
+    EXPECT_EQ(outcome.exit_code, 1) << model << outcome.out << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("Everything before the cut has reached the disk."));
+    EXPECT_THAT(outcome.out, HasSubstr("record 1 of 1 is wrong"));
+  }
+}
+
+TEST_F(PlantedBugs, AMissingMsyncIsNoMistakeInProgramOrder) { EXPECT_EQ(crash("missing", {"--model", "strict"}).exit_code, 0); }
+
+// POSIX promises the name of a file only when its directory has been synchronised; ext4 commits it with the file.
+TEST_F(PlantedBugs, AFileWhoseDirectoryWasNotSynchronisedMayBeGone) {
+  const auto posix = crash("create", {"--check-empty"}, "{} told");
+  EXPECT_EQ(posix.exit_code, 1) << posix.out << posix.err;
+  EXPECT_THAT(posix.out, HasSubstr("create s.db"));
+  EXPECT_THAT(posix.out, HasSubstr("record 1 was told, 0 are there"));
+  const auto ext4 = crash("create", {"--check-empty", "--model", "ext4-ordered"}, "{} told");
+  EXPECT_EQ(ext4.exit_code, 0) << ext4.out << ext4.err;
+}
+
+TEST_F(PlantedBugs, ATornRecordShowsItsSectors) {
+  const auto outcome = crash("missing", {"--torn", "512"});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("page 1 sector"));
+}
+
+TEST_F(PlantedBugs, ATooSmallBudgetIsSaid) {
+  const auto outcome = crash("good", {"--budget", "2"});
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("a part of the plan"));
+}
+
+TEST_F(PlantedBugs, ACheckThatCannotRunOrIsNeverContentIsAMistakeOfUse) {
+  const auto nowhere = test::pagefold({"crash", "--files", "s.db", "--check", "/nowhere {}", "--output", output().string(), "--",
+                                       program("mapped_store"), "good", "s.db", "1"});
+  EXPECT_EQ(nowhere.exit_code, 2) << nowhere.out << nowhere.err;
+  const auto never = test::pagefold({"crash", "--files", "s.db", "--check", "false", "--output", output().string(), "--",
+                                     program("mapped_store"), "good", "s.db", "1"});
+  EXPECT_EQ(never.exit_code, 2) << never.out << never.err;
+  EXPECT_THAT(never.err, HasSubstr("refuses the files as the program left them"));
+}
+
+TEST_F(PlantedBugs, ALogIsExploredAgainUnderAnotherModel) {
+  EXPECT_EQ(crash("missing", {"--model", "strict"}).exit_code, 0);
+  const auto outcome = test::pagefold({"crash", "--log", (output() / "run.log").string(), "--files", "s.db", "--check", program("check_store") + " {}"});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.out << outcome.err;
+}
+
+TEST_F(PlantedBugs, WrongUsageIsRefused) {
+  EXPECT_EQ(test::pagefold({"crash"}).exit_code, 2);
+  EXPECT_EQ(test::pagefold({"crash", "--check", "true", "--", "true"}).exit_code, 2);
+  EXPECT_EQ(test::pagefold({"crash", "--files", "x", "--check", "true"}).exit_code, 2);
+  EXPECT_EQ(test::pagefold({"crash", "--files", "x", "--check", "true", "--model", "ext5", "--", "true"}).exit_code, 2);
+  EXPECT_EQ(test::pagefold({"crash", "--files", "x", "--check", "true", "--torn", "500", "--", "true"}).exit_code, 2);
+  EXPECT_EQ(test::pagefold({"crash", "--files", "nowhere/x", "--check", "true", "--", "true"}).exit_code, 2);
+  EXPECT_EQ(test::pagefold({"replay", "nowhere.json"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace pagefold
