@@ -6,6 +6,7 @@
 #include "ld/api/find_object.h"
 #include "ld/api/lock.h"
 #include "ld/api/open.h"
+#include "ld/debug/debug.h"
 #include "ld/module/published.h"
 #include "ld/plt/plt.h"
 #include "ld/resolve/lookup.h"
@@ -51,7 +52,6 @@ LinkMap* look_up_for_libc(const char* name, LinkMap* referrer, const Symbol** re
 void* existing_tls_block(LinkMap* map) { return existing_block(*module_of(map)); }
 
 void nothing() {}
-void print_nothing(const char*, ...) {}
 void count_nothing(uint64_t, uint64_t) {}
 
 }  // namespace
@@ -60,7 +60,7 @@ void publish_functions() {
   auto* ro = published::rtld_global_ro();
   const auto& layout = world.layout->rtld_global_ro;
   const auto set = [&](uint32_t offset, auto* function) { set_if_present(ro, offset, function); };
-  set(layout.dl_debug_printf, &print_nothing);
+  set(layout.dl_debug_printf, &debug::print);
   set(layout.dl_mcount, &count_nothing);
   set(layout.dl_lookup_symbol_x, &look_up_for_libc);
   set(layout.dl_open, &open_module);

@@ -42,6 +42,12 @@ class Opening {
   // Loaded, or opened for the first time, by this call.
   bool is_new() const { return is_new_; }
 
+  // When nothing more is to be done.
+  void tell() const {
+    if (debug::on(debug::kFiles))
+      debug::print("opening file=%s [0]; direct_opencount=%u\n\n", opened_->name(), opened_->open_count);
+  }
+
  private:
   static uint64_t newest_serial() {
     uint64_t newest = 0;
@@ -70,6 +76,7 @@ class Opening {
     if ((mode_ & kNoDelete) != 0) module.nodelete_pending = true;
     LD_TRY(load_dependencies(module, nullptr, 0, (mode_ | kOpened) & (kOpened | kDeepBind)));
     LD_TRY(check(module));
+    if (debug::on(debug::kScopes)) debug::print_scope(module, 0);
     tell_debugger(ListState::kConsistent);
     LD_TRY(bind(module));
     commit(module);
@@ -78,16 +85,7 @@ class Opening {
   }
 
   Status open_again(Module& module) {
-    if (debug::on(debug::kFiles))
-      debug::Line()
-              .
-              operator<<("opening file=")
-              .
-              operator<<(module.name())
-              .
-              operator<<(" [0]; direct_opencount=")
-              .number(module.open_count)
-          << "\n\n";
+    tell();
     if ((mode_ & kGlobal) != 0 && !module.global) add_to_global_scope(module);
     if ((mode_ & kNoDelete) != 0) module.nodelete = true;
     return nullptr;
@@ -133,16 +131,6 @@ class Opening {
     }
     update_object_index();
     if ((mode_ & kGlobal) != 0) add_to_global_scope(module);
-    if (debug::on(debug::kFiles))
-      debug::Line()
-              .
-              operator<<("opening file=")
-              .
-              operator<<(module.name())
-              .
-              operator<<(" [0]; direct_opencount=")
-              .number(module.open_count)
-          << "\n\n";
   }
 
   static void activate_nodelete() {
@@ -193,7 +181,10 @@ LinkMap* open_module(const char* file, int mode, const void* caller, int64_t nam
     if (status == nullptr) status = opening.run(result);
     // Constructors run under the lock, but after every change: one that opens another library finds all in order.
     // What was open already is left to whoever opened it, who may be in the middle of calling its constructors.
-    if (status == nullptr && opening.is_new()) initialise(*result);
+    if (status == nullptr && opening.is_new()) {
+      initialise(*result);
+      opening.tell();
+    }
   }
   if (status != nullptr) signal(status);
   return result == nullptr ? nullptr : result->map();

@@ -128,7 +128,7 @@ void remove_marked() {
   }
   update_object_index();
   for (Module* module : gone) {
-    if (debug::on(debug::kFiles)) debug::Line() << "file=" << debug::file_of(*module) << " [0];  destroying link map\n";
+    if (debug::on(debug::kFiles)) debug::print("\nfile=%s [0];  destroying link map\n", debug::file_of(*module));
     forget_first(*module);
     unmap(*module);
     free_module(module);
@@ -157,17 +157,10 @@ Status close_one(Module& module) {
   if (module.open_count == 0) return fail(module.name(), "shared object not open");
   --module.open_count;
   at<uint32_t>(module.map(), world.layout->link_map.l_direct_opencount) = module.open_count;
-  if (debug::on(debug::kFiles))
-    debug::Line()
-            .
-            operator<<("\nclosing file=")
-            .
-            operator<<(display_name(module))
-            .
-            operator<<("; direct_opencount=")
-            .number(module.open_count)
-        << "\n";
-  if (module.open_count > 0 || module.type != Type::kLoaded) return nullptr;
+  const bool stays = module.open_count > 0 || module.type != Type::kLoaded;
+  if (debug::on(debug::kFiles) && (stays || sweep != Sweep::kNone))
+    debug::print("\nclosing file=%s; direct_opencount=%u\n", module.name(), module.open_count);
+  if (stays) return nullptr;
   if (sweep != Sweep::kNone)
     sweep = Sweep::kAgain;
   else

@@ -1,5 +1,6 @@
 #include "ld/debug/debug.h"
 
+#include "ld/abi/glibc/exports/format.h"
 #include "ld/base/sys.h"
 #include "ld/base/text.h"
 #include "ld/module/module.h"
@@ -90,6 +91,20 @@ void share(const char* text, uint64_t cycles) {
 }  // namespace
 
 Line::Line() : Out(output) { number(static_cast<uint64_t>(sys::getpid()), 10) << ":\t"; }
+
+void print(const char* format, ...) {
+  constexpr unsigned kWidth = 10;
+  char prefix[kWidth + 3] = "          :\t";
+  unsigned at = kWidth;
+  for (auto pid = static_cast<uint64_t>(sys::getpid()); pid != 0 && at > 0; pid /= 10)
+    prefix[--at] = static_cast<char>('0' + pid % 10);
+  glibc::Printer printer(static_cast<int>(output), prefix);
+  va_list arguments;
+  va_start(arguments, format);
+  printer.format(format, arguments);
+  va_end(arguments);
+  printer.flush();
+}
 
 const char* file_of(const Module& module) { return display_name(module); }
 

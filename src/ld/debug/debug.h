@@ -38,6 +38,10 @@ class Line : public Out {
   Line();
 };
 
+// Lines in the form of printf, each prefixed with the process id; libc prints with it, too. Knows the
+// conversions of Printer (abi/glibc/exports/format.h).
+void print(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
 // glibc's "%s [%lu]": a file and its namespace, of which there is one.
 const char* file_of(const Module& module);
 

@@ -185,8 +185,8 @@ Status find_file(Module* loader, const char* name, OpenFile& file, char*& path) 
 Result<Module*> load(Module* loader, const char* name, Type type, int mode) {
   if (Module* known = find_loaded(name); known != nullptr) return {known, nullptr};
   if (debug::on(debug::kFiles) && loader != nullptr)
-    debug::Line() << '\n',
-        debug::Line() << "file=" << name << " [0];  needed by " << debug::file_of(*loader) << " [0]\n";
+    debug::print("\nfile=%s [0];  %s by %s [0]\n", name, (mode & kRoot) != 0 ? "dynamically loaded" : "needed",
+                 debug::file_of(*loader));
 
   OpenFile file;
   char* path = nullptr;
@@ -212,7 +212,7 @@ Result<Module*> load(Module* loader, const char* name, Type type, int mode) {
     release_string(path);
     return {nullptr, nullptr};
   }
-  if (debug::on(debug::kFiles)) debug::Line() << "file=" << name << " [0];  generating link map\n";
+  if (debug::on(debug::kFiles)) debug::print("file=%s [0];  generating link map\n", name);
   // Who opens an object only lends its search path: the opened object is the root of its own scope.
   const Result<Module*> mapped = map_object(file, path, name, type, (mode & kRoot) != 0 ? nullptr : loader);
   if (mapped.failure != nullptr) return mapped;
@@ -226,35 +226,18 @@ Result<Module*> load(Module* loader, const char* name, Type type, int mode) {
   }
   if ((module.view.flags_1 & DF_1_NODELETE) != 0) module.nodelete_pending = true;
   if ((module.view.flags_1 & DF_1_INITFIRST) != 0) wants_first(module);
-  if (debug::on(debug::kFiles)) {
-    debug::Line()
-            .
-            operator<<("  dynamic: ")
-            .hex(sys::word(module.map()->l_ld), 16)
-            .
-            operator<<("  base: ")
-            .hex(module.bias, 16)
-            .
-            operator<<("   size: ")
-            .hex(module.map_end - module.map_start, 16)
-        << '\n';
-    debug::Line()
-            .
-            operator<<("    entry: ")
-            .hex(module.entry, 16)
-            .
-            operator<<("  phdr: ")
-            .hex(sys::word(module.headers.data), 16)
-            .
-            operator<<("  phnum:   ")
-            .number(module.headers.count, 16)
-        << "\n";
-    debug::Line() << '\n';
-  }
+  if (debug::on(debug::kFiles)) tell_place(module);
   origin_of(&module);  // libc reads it for dlinfo
   set_initial_scope(module, mode);
   append_to_list(&module);
   return {&module, nullptr};
+}
+
+void tell_place(const Module& module) {
+  debug::print(
+      "  dynamic: 0x%016lx  base: 0x%016lx   size: 0x%016lx\n    entry: 0x%016lx  phdr: 0x%016lx  phnum:   %16lu\n\n",
+      sys::word(module.map()->l_ld), module.bias, module.map_end - module.map_start, module.entry,
+      sys::word(module.headers.data), module.headers.count);
 }
 
 }  // namespace pagefold::ld

@@ -27,4 +27,7 @@ SearchPath* rpath_of(Module& module);
 SearchPath* runpath_of(Module& module);
 SearchPath* library_path();
 
+// LD_DEBUG=files: where it lies.
+void tell_place(const Module& module);
+
 }  // namespace pagefold::ld

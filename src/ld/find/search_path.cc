@@ -17,11 +17,11 @@ bool active_known = false;
 constexpr const char* kSystemDirectories[] = {"/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/",
                                               "/usr/lib/"};
 
-Directory* directory_named(const char* path, size_t size) {
+Directory* directory_named(const char* path, size_t size, const char* what, const char* where) {
   for (Directory* known : directories)
     if (equal(path, size, known->path)) return known;
   auto* added = make_array<Directory>(1);
-  *added = {duplicate(path, size), 0, 0};
+  *added = {duplicate(path, size), 0, 0, what, where};
   directories.push(added);
   return added;
 }
@@ -67,24 +67,27 @@ void add_hwcaps(Subdirectories& out) {
   out.hwcaps = out.count;
 }
 
-void print_path(SearchPath& path) {
+// The directories from number `from` on that the same kind of list has named first.
+void print_path(const SearchPath& path, uint32_t from) {
+  const Directory& leader = *path.directories[from];
   debug::Line line;
   line << " search path=";
   bool first = true;
   const Subdirectories& subs = subdirectories();
-  for (Directory* directory : path.directories) {
+  for (uint32_t at = from; at < path.directories.count() && path.directories[at]->what == leader.what; ++at) {
+    const Directory& directory = *path.directories[at];
     for (unsigned i = 0; i < subs.count; ++i) {
-      if ((directory->missing >> i & 1) != 0) continue;
+      if ((directory.missing >> i & 1) != 0) continue;
       if (!first) line << ':';
       first = false;
-      char* whole = concatenate(directory->path, subs.name[i]);
+      char* whole = concatenate(directory.path, subs.name[i]);
       const size_t size = strlen(whole);
       line.text(whole, size > 1 ? size - 1 : size);
       release_string(whole);
     }
   }
-  line << "\t\t(" << path.what;
-  if (path.where != nullptr) line << " from file " << path.where;
+  line << "\t\t(" << leader.what;
+  if (leader.where != nullptr) line << " from file " << leader.where;
   line << ")\n";
 }
 
@@ -131,14 +134,15 @@ bool is_system_directory(const char* path, size_t size) {
 }
 
 SearchPath* default_path() {
-  static SearchPath path{{}, "system search path", nullptr, false};
+  static SearchPath path;
   if (path.directories.empty())
-    for (const char* system : kSystemDirectories) path.directories.push(directory_named(system, strlen(system)));
+    for (const char* system : kSystemDirectories)
+      path.directories.push(directory_named(system, strlen(system), "system search path", nullptr));
   return &path;
 }
 
 SearchPath* split_path(const char* list, const char* separators, Module* owner, const char* what, const char* where) {
-  auto* path = new (allocate(sizeof(SearchPath))) SearchPath{{}, what, where, false};
+  auto* path = new (allocate(sizeof(SearchPath))) SearchPath;
   for (const char* at = list;; ++at) {
     const char* end = at;
     while (*end != '\0' && find(separators, *end) == nullptr) ++end;
@@ -150,7 +154,7 @@ SearchPath* split_path(const char* list, const char* separators, Module* owner, 
       if (size == 0) size = 2;
       while (size > 1 && name[size - 1] == '/' && name[size - 2] == '/') --size;
       char* whole = name[size - 1] == '/' ? duplicate(name, size) : concatenate(duplicate(name, size), "/");
-      Directory* directory = directory_named(whole, strlen(whole));
+      Directory* directory = directory_named(whole, strlen(whole), what, where);
       if (!path->directories.has(directory)) path->directories.push(directory);
       release_string(whole);
       release_string(element);
@@ -164,8 +168,11 @@ SearchPath* split_path(const char* list, const char* separators, Module* owner, 
 Status search_directories(SearchPath& path, const char* name, Module* loader, OpenFile& file, char*& found) {
   (void)loader;
   const Subdirectories& subs = subdirectories();
-  if (debug::on(debug::kLibs)) print_path(path);
-  for (Directory* directory : path.directories) {
+  const char* told = nullptr;
+  for (uint32_t at = 0; at < path.directories.count(); ++at) {
+    Directory* directory = path.directories[at];
+    if (debug::on(debug::kLibs) && directory->what != told) print_path(path, at);
+    told = directory->what;
     for (unsigned i = 0; i < subs.count; ++i) {
       if ((directory->missing >> i & 1) != 0) continue;
       char* candidate = concatenate(directory->path, subs.name[i], name);

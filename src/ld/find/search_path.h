@@ -17,13 +17,13 @@ struct Directory {
   const char* path;  // ends with a slash; "" is the current directory
   uint32_t missing;  // bit i: subdirectory i does not exist
   uint32_t present;  // bit i: it does
+  // For LD_DEBUG: the list that named it first, "RUNPATH", and whose that was, or null.
+  const char* what;
+  const char* where;
 };
 
 struct SearchPath {
   List<Directory*> directories;
-  const char* what;    // "RUNPATH", for LD_DEBUG and dlinfo
-  const char* where;   // whose
-  bool named = false;  // LD_DEBUG has printed it once
 };
 
 // Splits a colon-separated list (LD_LIBRARY_PATH also at semicolons), expanding $ORIGIN, $LIB and $PLATFORM for

@@ -24,8 +24,7 @@ void call_constructors(Module& module) {
   module.init_called = true;
   set_bits(module.map(), world.layout->link_map.l_init_called, 1, 1);
   if (module.is_main) return;
-  if (debug::on(debug::kCalls))
-    debug::Line() << '\n', debug::Line() << "calling init: " << display_name(module) << '\n', debug::Line() << '\n';
+  if (debug::on(debug::kCalls)) debug::print("\ncalling init: %s\n\n", display_name(module));
   if (module.view.init != 0)
     reinterpret_cast<Constructor>(module.bias + module.view.init)(process.argc, process.argv, process.envp);
   call_array(module, module.view.init_array);
@@ -55,8 +54,7 @@ void initialise_program() {
     call_constructors(*first);
   }
   if (main.view.preinit_array.size != 0) {
-    if (debug::on(debug::kCalls))
-      debug::Line() << '\n', debug::Line() << "calling preinit: " << display_name(main) << '\n', debug::Line() << '\n';
+    if (debug::on(debug::kCalls)) debug::print("\ncalling preinit: %s\n\n", display_name(main));
     call_array(main, main.view.preinit_array);
   }
   // Only what start-up loaded: the list may grow while a constructor calls dlopen.
@@ -65,8 +63,7 @@ void initialise_program() {
 }
 
 void call_destructors(Module& module) {
-  if (debug::on(debug::kCalls))
-    debug::Line() << '\n', debug::Line() << "calling fini: " << module.name() << " [0]\n", debug::Line() << '\n';
+  if (debug::on(debug::kCalls)) debug::print("\ncalling fini: %s [0]\n\n", module.name());
   module.init_called = false;
   set_bits(module.map(), world.layout->link_map.l_init_called, 1, 0);
   const elf::AddressRange& range = module.view.fini_array;

@@ -66,7 +66,7 @@ void set_initial_scope(Module& module, int mode) {
   at<SearchList**>(module.map(), layout.l_scope) = module.scope;
   at<uint64_t>(module.map(), layout.l_scope_max) = module.scope_capacity;
   uint32_t count = 0;
-  if (module.view.symbolic && !module.is_main) {
+  if (module.view.symbolic && !module.is_main && &module != world.vdso) {  // as glibc, only what it maps itself
     auto** own = make_array<LinkMap*>(1);
     own[0] = module.map();
     *module.symbolic_search_list() = {own, 1};

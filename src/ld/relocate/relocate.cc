@@ -350,8 +350,8 @@ Status relocate(Module& module, bool lazy, Resolvers resolvers) {
   if (module.relocated) return nullptr;
   const bool is_lazy = lazy && !module.view.bind_now && can_bind_lazily(module);
   if (debug::on(debug::kReloc))
-    debug::Line() << '\n',
-        debug::Line() << "relocation processing: " << display_name(module) << (is_lazy ? " (lazy)" : "") << '\n';
+    debug::print("\nrelocation processing: %s%s\n", display_name(module),
+                 lazy && !module.view.bind_now ? " (lazy)" : "");
   if (module.view.text_relocations) LD_TRY(protect_text(module, true));
   LD_TRY(Relocator(module, is_lazy, resolvers).run());
   if (module.view.text_relocations) LD_TRY(protect_text(module, false));

@@ -42,8 +42,8 @@ bool add_dependency(Module* referrer, Module& definer, uint32_t flags) {
       if (referrer->type == Type::kLoaded) {
         referrer->relocation_dependencies.push(definer.map());
         if (debug::on(debug::kFiles))
-          debug::Line() << "\nfile=" << debug::file_of(definer) << " [0];  needed by " << debug::file_of(*referrer)
-                        << " [0] (relocation dependency)\n\n";
+          debug::print("\nfile=%s [0];  needed by %s [0] (relocation dependency)\n\n", debug::file_of(definer),
+                       debug::file_of(*referrer));
       } else if ((flags & kForRelocation) != 0) {
         definer.nodelete_pending = true;  // what cannot be unloaded keeps it for ever
       } else {

@@ -180,6 +180,9 @@ Status undefined(const Wanted& wanted, const Module* referrer, SearchList* const
                            versioned ? wanted.version->name : "");
   const Status failure = fail(referrer == nullptr ? "" : display_name(*referrer), text, 0, "symbol lookup error");
   release_string(text);
+  if (debug::on(~debug::kStatistics))
+    debug::print("%s: error: symbol lookup error: %s (%s)\n", failure->object, failure->text,
+                 tell_undefined_only ? "continued" : "fatal");
   return tell(failure);
 }
 

@@ -1,6 +1,7 @@
 #include "ld/start/program.h"
 
 #include "ld/base/text.h"
+#include "ld/debug/debug.h"
 #include "ld/find/load.h"
 #include "ld/find/origin.h"
 #include "ld/map/map_object.h"
@@ -42,9 +43,11 @@ Status map_program() {
   char* path = nullptr;
   LD_TRY(find_file(nullptr, process.argv[0], file, path));
   LD_TRY(know_identity(file, path));
+  if (debug::on(debug::kFiles)) debug::print("file=%s [0];  generating link map\n", process.argv[0]);
   const Result<Module*> mapped = map_object(file, path, "", Type::kExecutable, nullptr);
   LD_TRY(mapped.failure);
   Module& main = *mapped.value;
+  if (debug::on(debug::kFiles)) tell_place(main);
   become_main(main);
   origin_of(&main);  // while its name is known: on the list the program's is empty
   main.map()->l_name = duplicate("");

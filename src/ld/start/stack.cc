@@ -128,7 +128,7 @@ void read_environment() {
 void drop_arguments(int count) {
   uint64_t* stack = process.stack;
   const Elf64_auxv_t* end = auxiliary_end();
-  const auto* from = reinterpret_cast<uint64_t*>(process.argv + count);
+  const uint64_t* from = stack + 1 + count;
   memmove(stack + 1, from,
           static_cast<size_t>(reinterpret_cast<const char*>(end) - reinterpret_cast<const char*>(from)));
   *stack = static_cast<uint64_t>(process.argc - count);

@@ -120,12 +120,10 @@ void read(uint64_t* stack) {
 // come any more.
 void find_program() {
   if (!process.direct) return must(describe_program());
-  char** argv = process.argv;
   process.argv += own_arguments;
   const Status failure = map_program();
   if (failure != nullptr && process.mode == Mode::kVerify) sys::exit_group(1);
   must(failure);
-  process.argv = argv;
 }
 
 void leave_audited() {
@@ -136,9 +134,12 @@ void leave_audited() {
 }
 
 void choose_libc() {
+  const uint32_t told = debug::mask;
+  debug::mask = 0;  // the search that users want to see is that of load()
   libc = find_libc();
+  debug::mask = told;
   if (libc.reason != nullptr) leave_to_genuine(libc.reason);
-  if (libc.build->minor != world.build->minor) forget_subdirectories();
+  if (libc.build->minor != world.build->minor || debug::on(debug::kLibs)) forget_subdirectories();
   const bool same = libc.build == world.build;
   use_build(libc.build);
   glibc::the_build = libc.build;
@@ -277,8 +278,9 @@ uint64_t vdso_function(const char* name) {
   Symbol reference{};
   reference.st_info = ELF64_ST_INFO(STB_WEAK, STT_NOTYPE);
   const Wanted wanted{name, elf::gnu_hash(name), &version, nullptr, &reference, 0, 0};
+  SearchList* const scope[] = {world.vdso->search_list(), nullptr};
   Found found;
-  must(look_up(wanted, world.vdso, world.vdso->scope, nullptr, found));
+  must(look_up(wanted, world.vdso, scope, nullptr, found));
   return found.is_defined() ? found.address() : 0;
 }
 
@@ -340,6 +342,7 @@ Entry start(uint64_t* stack, uint64_t base) {
     list_and_exit();
   }
   make_thread();
+  if (debug::on(debug::kScopes)) debug::print("\nInitial object scopes\n");
   if (debug::on(debug::kScopes))
     for (Module* module = world.first; module != nullptr; module = module->next()) debug::print_scope(*module, 0);
   bind();

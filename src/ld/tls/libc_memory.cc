@@ -24,9 +24,9 @@ void find_function(const char* name, F*& function) {
 
 void start_libc_memory() {
   if (world.libc == nullptr) return;
-  find_function("malloc", program_malloc);
   find_function("calloc", program_calloc);
   find_function("free", program_free);
+  find_function("malloc", program_malloc);
 }
 
 bool has_libc_memory() { return program_malloc != nullptr && program_calloc != nullptr && program_free != nullptr; }

@@ -49,10 +49,16 @@ const char* parse(const char* p, Conversion& c, va_list& arguments, int& precisi
 
 }  // namespace
 
+void Printer::put(char c) {
+  if (used_ == sizeof buffer_) flush();
+  buffer_[used_++] = c;
+}
+
 Printer& Printer::bytes(const char* text, size_t size) {
   for (size_t i = 0; i < size; i++) {
-    if (used_ == sizeof buffer_) flush();
-    buffer_[used_++] = text[i];
+    for (const char* p = prefix_; at_line_start_ && p && *p; p++) put(*p);
+    put(text[i]);
+    at_line_start_ = text[i] == '\n';
   }
   return *this;
 }

@@ -11,7 +11,8 @@ namespace pagefold::ld::glibc {
 // Collects text and writes it with few system calls.
 class Printer {
  public:
-  explicit Printer(int file) : file_(file) {}
+  // `prefix`, if given, begins each line.
+  explicit Printer(int file, const char* prefix = nullptr) : file_(file), prefix_(prefix) {}
   Printer& text(const char* text);
   Printer& bytes(const char* text, size_t size);
   Printer& number(uint64_t value, unsigned base, unsigned width, char fill);
@@ -19,7 +20,11 @@ class Printer {
   void flush();
 
  private:
+  void put(char c);
+
   int file_;
+  const char* prefix_;
+  bool at_line_start_ = true;
   size_t used_ = 0;
   char buffer_[512];
 };
