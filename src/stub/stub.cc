@@ -154,7 +154,15 @@ stub_signal_entry:
   lea stub_restarted(%rip), %r8
   bt %rax, (%r8)
   jc 9f
-  movq $-4, 144(%rdx)           # -EINTR
+  cmp $202, %rax                # futex: waits for a lock that hands on priority are always restarted
+  jne 1f
+  mov 112(%rdx), %r8d           # rsi: the operation, without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME
+  and $0x7f, %r8d
+  cmp $6, %r8d                  # FUTEX_LOCK_PI
+  je 9f
+  cmp $13, %r8d                 # FUTEX_LOCK_PI2
+  je 9f
+1:movq $-4, 144(%rdx)           # -EINTR
   mov %rcx, 168(%rdx)
 9:mov %edi, %eax
   mov stub_handlers(%rip), %rcx
