@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -52,6 +53,30 @@ Result<void> guard_pages(Space& space) {
   return done;
 }
 
+// Pages of which the child got copies at once are nobody's but the parent's now.
+Result<void> release_given(Space& space) {
+  vm::Layer& layer = *space.layer;
+  Result<void> done;
+  space.host.visit({0, kUserTop}, [&](const pmap::HostPiece& piece) {
+    if (piece.kind != pmap::HostPiece::Kind::Layer) return;
+    const PageIndex first = page_of(piece.offset);
+    layer.given().for_each_run(first, first + piece.range.pages(), [&](PageIndex from, PageIndex to) {
+      const VirtAddr start = piece.range.start + bytes_of(from - first);
+      if (done) done = space.uffd.allow_writes({start, start + bytes_of(to - from)});
+    });
+  });
+  layer.given().for_each_run(0, ~PageIndex{0}, [&](PageIndex from, PageIndex to) {
+    for (PageIndex page = from; page < to; ++page) layer.unguard(page);
+  });
+  return done;
+}
+
+// No other thread stores into the space: its process has one, and it is the caller's.
+bool runs_alone(const Space& space, pid_t caller) {
+  struct stat tasks {};
+  return caller == space.pid && ::stat(fmt::format("/proc/{}/task", space.pid).c_str(), &tasks) == 0 && tasks.st_nlink == 3;
+}
+
 // Pages of a layered mapping may be stored to again, at once: heirs get their copies.
 void release_guards(Space& space, VirtRange r) {
   const vm::Vma* v = space.map.find(r.start);
@@ -79,15 +104,23 @@ void wait_for_exiting(Space& space) {
 }
 
 // The child's Space, its parent guarded. Space::mutex of the parent held.
-Result<SpaceRef> snapshot(Space& parent, vm::Layer::Hot hot) {
+//
+// Stores of other threads go on meanwhile, and the child must not see a later one without an earlier one: lists would be torn. So
+// no page may be copied before all are guarded; a store then waits for the mutex. alone: there is no other thread.
+Result<SpaceRef> snapshot(Space& parent, vm::Layer::Hot hot, bool alone) {
   SpaceRef child = PAGEFOLD_TRY(Space::create(0));
   std::vector<std::shared_ptr<vm::Layer>> dropped;  // outlives the lock
   {
     const std::lock_guard family(parent.layer->mutex());
     PAGEFOLD_CHECK(parent.layer->drop_mirrors(0, page_of(~VirtAddr{0})));
+    if (!alone) {
+      parent.layer->forget_given();
+      PAGEFOLD_CHECK(guard_pages(parent));
+    }
     child->layer = vm::Layer::fork(parent.layer, child->frames(), hot, dropped);
     if (Pressure* limit = pressure()) limit->adopt(child);
     PAGEFOLD_CHECK(guard_pages(parent));
+    if (!alone) PAGEFOLD_CHECK(release_given(parent));
   }
   child->map.set_placement(parent.map.placement());
   child->host = parent.host;
@@ -201,7 +234,8 @@ void on_clone(const Call& call) {
     parent.wait_for_fork(lock, static_cast<pid_t>(call.notification.pid));
     if (parent.state != Space::State::Running) return call.fail(EAGAIN);
     wait_for_exiting(parent);
-    auto made = snapshot(parent, call.supervisor.fault_around() > 1 && pressure() == nullptr ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave);
+    const bool copy = call.supervisor.fault_around() > 1 && pressure() == nullptr;
+    auto made = snapshot(parent, copy ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave, runs_alone(parent, call.task.group));
     if (!made) {
       stats().note("fork: " + made.error().message());
       return call.fail(made.error().code == EMFILE ? EAGAIN : ENOMEM);

@@ -18,6 +18,7 @@
 #include <cstdlib>
 
 #include "kernel/calls.h"
+#include "kernel/fifo_open.h"
 #include "kernel/guest_memory.h"
 #include "kernel/host_proc.h"
 #include "view/proc_path.h"
@@ -146,16 +147,17 @@ bool answer(const Call& call, int directory, VirtAddr path_address, std::uint64_
   return reader && call.supervisor.listener().reply_fd(call.notification.id, reader->get(), (flags & O_CLOEXEC) != 0);
 }
 
+void open_at(const Call& call, int directory, VirtAddr path, std::uint64_t flags) {
+  if (open_and_truncate(call, directory, path, flags)) return;
+  if (answer(call, directory, path, flags)) return;
+  note_fifo_open(call, directory, path, flags);
+  call.proceed();
+}
+
 }  // namespace
 
-void on_open(const Call& call) {
-  if (open_and_truncate(call, AT_FDCWD, call.argument(0), call.argument(1))) return;
-  if (!answer(call, AT_FDCWD, call.argument(0), call.argument(1))) call.proceed();
-}
+void on_open(const Call& call) { open_at(call, AT_FDCWD, call.argument(0), call.argument(1)); }
 
-void on_openat(const Call& call) {
-  if (open_and_truncate(call, static_cast<int>(call.argument(0)), call.argument(1), call.argument(2))) return;
-  if (!answer(call, static_cast<int>(call.argument(0)), call.argument(1), call.argument(2))) call.proceed();
-}
+void on_openat(const Call& call) { open_at(call, static_cast<int>(call.argument(0)), call.argument(1), call.argument(2)); }
 
 }  // namespace pagefold::kernel

@@ -151,7 +151,22 @@ stub_signal_entry:
   mov 144(%rdx), %rax           # the call's number again
   cmp $512, %rax
   jae 9f
-  lea stub_restarted(%rip), %r8
+  cmp $2, %rax                  # open, openat: of a FIFO, says the supervisor, or of anything else
+  je 2f
+  cmp $257, %rax
+  jne 3f
+2:mov $186, %eax                # gettid
+  syscall
+  mov %eax, %ecx
+  and $7, %ecx
+  mov stub_fifo_openers(%rip), %r8
+  cmp %rax, (%r8, %rcx, 8)
+  jne 9f
+  movq $0, (%r8, %rcx, 8)
+  mov 168(%rdx), %rcx
+  add $2, %rcx
+  jmp 1f
+3:lea stub_restarted(%rip), %r8
   bt %rax, (%r8)
   jc 9f
   cmp $202, %rax                # futex: waits for a lock that hands on priority are always restarted
@@ -323,6 +338,8 @@ extern "C" [[gnu::used]] const CallSet stub_restarted = set_of(kRestartedCalls);
 extern "C" [[gnu::used]] const CallSet stub_agent_calls = set_of(kAgentCalls);
 extern "C" [[gnu::used]] const uint64_t stub_commands = kAreaBase + offsetof(Area, commands);
 extern "C" [[gnu::used]] const uint64_t stub_handlers = kAreaBase + offsetof(Area, handlers);
+static_assert(kFifoOpeners == 8);
+extern "C" [[gnu::used]] const uint64_t stub_fifo_openers = kAreaBase + offsetof(Area, fifo_openers);
 extern "C" [[gnu::used]] const uint64_t stub_boot_stack =
     kAreaBase + offsetof(Area, boot_stack) + sizeof(Area::boot_stack);
 

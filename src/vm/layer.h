@@ -45,6 +45,7 @@ class Layer {
                                      Hot hot, std::vector<std::shared_ptr<Layer>>& dropped);
   // Pages that the last fork copied at once, so that nobody depends on them: they need no guard.
   [[nodiscard]] const PageSet& given() const { return given_; }
+  void forget_given() { given_.clear_all(); }
   // The page was stored to while guarded; a later fork may copy it at once.
   void note_hot(PageIndex page);
   // The page was copied from an ancestor; the next fork of the source may copy it at once.
