@@ -157,6 +157,13 @@ TEST_F(Loader, AuditIsTheGenuineLoaders) {
   expect_handed_over(run(asked + with_our_interpreter("-Wl,--depaudit=/nowhere.so")), "DT_DEPAUDIT");
 }
 
+TEST_F(Loader, ProfileIsTheGenuineLoaders) {
+  expect_handed_over(
+      run(asked + "LD_PROFILE=libc.so.6 LD_PROFILE_OUTPUT=" + folder.string() + " " + with_our_interpreter()),
+      "LD_PROFILE");
+  EXPECT_TRUE(fs::exists(folder / "libc.so.6.profile"));
+}
+
 TEST_F(Loader, PrivilegedProgramIsTheGenuineLoadersAndSilent) {
   if (geteuid() != 0 || !abi_test::has_command("setpriv")) GTEST_SKIP() << "needs root and setpriv";
   const fs::path loader = folder / "loader.so";
