@@ -94,7 +94,7 @@ job "iconv of a module" /usr/bin/iconv -f UTF-8 -t EUC-JP prog.c
 job "gdb on a breakpoint in a library" /usr/bin/gdb -q -batch -x script.gdb --args /usr/bin/printenv LC_ALL
 # Here the program that is debugged has the loader as its PT_INTERP.
 job "gdb on a program of the loader" /usr/bin/bash -c 'gcc -g -Wl,--dynamic-linker="$LD_SO" prog.c -o prog && gdb -q -batch -x script.gdb -ex "info sharedlibrary" ./prog'
-job "gdb and threads" /usr/bin/bash -c 'gcc -g -pthread -Wl,--dynamic-linker="$LD_SO" threads.c -o prog && gdb -q -batch -ex "break meet" -ex run -ex "info threads" -ex "info sharedlibrary" ./prog'
+job "gdb and threads" /usr/bin/bash -c 'gcc -g -pthread -Wl,--dynamic-linker="$LD_SO" threads.c -o prog && gdb -q -batch -ex "break meet" -ex run -ex thread -ex "up" -ex "print mine" -ex "info sharedlibrary" ./prog'
 job "sqlite3" /usr/bin/sqlite3 :memory: 'select sum(value) from generate_series(1, 100);'
 job "openssl" /usr/bin/openssl dgst -sha256 prog.c
 job "ffmpeg" /usr/bin/ffmpeg -v error -f lavfi -i testsrc=duration=1:size=64x64:rate=5 -f framemd5 -

@@ -61,6 +61,7 @@ Scene& Scene::make(const std::vector<std::string>& command) {
   words.insert(words.end(), command.begin(), command.end());
   guest_test::Setting setting;
   setting.directory = folder_.path();
+  setting.timeout = std::chrono::seconds(100);  // the largest scenes take a minute to build on a busy machine
   const RunResult result = guest_test::run(words, guest_test::Mode::Native, setting);
   if (result.status != 0) throw std::runtime_error(joined(command) + "failed:\n" + result.out + result.err);
   return *this;
