@@ -88,6 +88,12 @@ void add_piece(Space& space, vm::Vma v, VirtRange r) {
 Result<VirtAddr> move_host(const Call& call, const vm::Vma& v, const Move& m, VirtAddr target) {
   Space& space = call.space();
   const std::uint64_t flags = target == m.old_start ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
+  // Where the model has nothing, the host may have the background, or what it has not let go of yet.
+  if (target == m.old_start && m.new_size > m.old_size) {
+    const VirtRange more{m.old_start + m.old_size, m.old_start + m.new_size};
+    PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(), {SYS_munmap, {more.start, more.size(), 0, 0, 0, 0}, 0, 0}));
+    space.host.erase(more);
+  }
   PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(),
                              {SYS_mremap, {m.old_start, m.old_size, m.new_size, flags, target, 0}, 0, 0}));
   vm::Vma moved = v;
