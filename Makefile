@@ -2,13 +2,14 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 RUNS ?= 1000
+STATES ?= 3000
 RELEASE = build/release
 PAGEFOLD = $(RELEASE)/pagefold
 MAKEFLAGS += --no-print-directory
 export JOBS
 
 .DEFAULT_GOAL = help
-.PHONY: help run test build fresh bench micro install ldconf bindings sweep sweep-ld leakcheck eintr real clean format
+.PHONY: help crash-proof run test build fresh bench micro install ldconf bindings sweep sweep-ld leakcheck eintr real clean format
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +57,10 @@ leakcheck: build ## RUNS (1000) short runs must leave no process, cgroup, socket
 
 eintr: build ## interrupted calls under a 5 kHz timer: at most 1 in 10,000
 	@tools/eintr.sh
+
+crash-proof: build ## LMDB, SQLite, gdbm, Tkrzw and the journal under `pagefold crash`: a table (STATES=3000 each)
+	@tools/install-packages.sh real
+	@tools/crash-proof.sh $(STATES)
 
 real: ## install the larger programs, and a Debian 13 below build/real, that some tests use when they are there
 	@tools/install-packages.sh real

@@ -11,6 +11,7 @@
 
 #include "bench/cases.h"
 #include "bench/command.h"
+#include "bench/crash_rate.h"
 #include "bench/measurement.h"
 #include "bench/render.h"
 
@@ -66,19 +67,33 @@ int complain(const std::string& message) {
   return 1;
 }
 
+constexpr const char* kCrashRate = "crash-states";
+
+// A rate, not a comparison: a line of its own below the table.
+bool tell_crash_rate(const Options& options, const std::string& directory) {
+  const auto rate = crash_rate(options.pagefold, PAGEFOLD_BENCH_PROGRAMS, directory, options.quick);
+  if (!rate) return complain(std::string(kCrashRate) + ": " + rate.error().message()) == 0;
+  fmt::print("\n{}: {:.0f} a second of 1 MiB, with a check that does nothing (bar: {:.0f}, {})\n", kCrashRate, *rate, kCrashRateBar,
+             *rate >= kCrashRateBar ? "met" : "missed");
+  return true;
+}
+
 int run(const Options& options) {
   std::vector<Case> cases = all_cases(PAGEFOLD_BENCH_PROGRAMS);
   std::erase_if(cases, [&](const Case& subject) { return subject.name.find(options.only) == std::string::npos; });
   if (options.list) {
     for (const Case& subject : cases) fmt::print("{}\n", subject.name);
+    fmt::print("{}\n", kCrashRate);
     return 0;
   }
-  if (cases.empty()) return complain("no case is called \"" + options.only + "\" (--list)");
+  const bool crash_states = std::string_view(kCrashRate).find(options.only) != std::string_view::npos;
+  if (cases.empty() && !crash_states) return complain("no case is called \"" + options.only + "\" (--list)");
   if (!is_installed(options.pagefold)) return complain("no " + options.pagefold + ": make build");
   const Scratch scratch;
   if (scratch.path().empty()) return complain("no temporary directory");
   if (const Result<void> written = write_sources(scratch.path()); !written) return complain(written.error().message());
 
+  if (cases.empty()) return tell_crash_rate(options, scratch.path()) ? 0 : 1;
   const std::vector<Row> rows = measure_all(cases, {options.pagefold, options.loader, scratch.path(), options.rounds, options.quick});
   if (!options.json.empty()) {
     std::ofstream out(options.json);
@@ -86,7 +101,8 @@ int run(const Options& options) {
     out.close();
     if (!out) return complain("cannot write " + options.json);
   }
-  const bool failed = std::ranges::any_of(rows, [](const Row& row) { return !row.failure.empty() && !row.skipped; });
+  const bool rated = !crash_states || tell_crash_rate(options, scratch.path());
+  const bool failed = !rated || std::ranges::any_of(rows, [](const Row& row) { return !row.failure.empty() && !row.skipped; });
   return failed ? 1 : 0;
 }
 

@@ -48,8 +48,8 @@ Result<Indices> smallest(Indices list, const Breaks& breaks) {
 
 class Minimiser {
  public:
-  Minimiser(Trial& trial, const Violation& violation, std::size_t most_trials)
-      : trial_(trial), cut_(*violation.cut), violation_(violation), left_(most_trials), most_(most_trials) {}
+  Minimiser(Trial& trial, const Violation& violation, const MinimiseOptions& options)
+      : trial_(trial), cut_(*violation.cut), violation_(violation), options_(options), left_(options.most_trials) {}
 
   Result<MinimalCase> run() {
     const auto missing = [this](const Indices& list) {
@@ -67,7 +67,7 @@ class Minimiser {
     const MinimalCase one = PAGEFOLD_TRY(search(false, missing, MinimalCase::Form::Missing));
     const MinimalCase other = PAGEFOLD_TRY(search(true, reached, MinimalCase::Form::Reached));
     MinimalCase best = other.size() < one.size() ? other : one;
-    best.trials = most_ - left_;
+    best.trials = options_.most_trials - left_;
     return best;
   }
 
@@ -76,7 +76,7 @@ class Minimiser {
     MinimalCase best{violation_.cut, violation_.chosen, violation_.verdict, form, 0};
     const auto found = smallest(indices_of(violation_.chosen, wanted), [&](const Indices& list) -> Result<bool> {
       const Chosen chosen = make(list);
-      if (left_ == 0) return false;
+      if (left_ == 0 || (!options_.check_empty && trial_.leaves_nothing(cut_, chosen))) return false;
       --left_;
       const Verdict verdict = PAGEFOLD_TRY(trial_.run(cut_, chosen));
       MinimalCase candidate{violation_.cut, chosen, verdict, form, 0};
@@ -90,15 +90,16 @@ class Minimiser {
   Trial& trial_;
   const Cut& cut_;
   const Violation& violation_;
-  std::size_t left_, most_;
+  const MinimiseOptions& options_;
+  std::size_t left_;
 };
 
 }  // namespace
 
 std::size_t MinimalCase::size() const { return indices_of(chosen, form == Form::Reached).size(); }
 
-Result<MinimalCase> minimise(Trial& trial, const Violation& violation, std::size_t most_trials) {
-  return Minimiser(trial, violation, most_trials).run();
+Result<MinimalCase> minimise(Trial& trial, const Violation& violation, const MinimiseOptions& options) {
+  return Minimiser(trial, violation, options).run();
 }
 
 }  // namespace pagefold::crash

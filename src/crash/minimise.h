@@ -18,7 +18,11 @@ struct MinimalCase {
   [[nodiscard]] std::size_t size() const;
 };
 
-// most_trials: checker runs; when they are used up, the smallest case so far is the answer.
-Result<MinimalCase> minimise(Trial& trial, const Violation& violation, std::size_t most_trials = 400);
+struct MinimiseOptions {
+  std::size_t most_trials = 400;  // checker runs; when they are used up, the smallest case so far is the answer
+  bool check_empty = false;       // states without any file count, too
+};
+
+Result<MinimalCase> minimise(Trial& trial, const Violation& violation, const MinimiseOptions& options = {});
 
 }  // namespace pagefold::crash

@@ -20,6 +20,8 @@ class Trial {
 
   Result<Verdict> run(const Image& image, Position cut);
   Result<Verdict> run(const Cut& cut, const Chosen& chosen) { return run(image_of(*history_, cut.values(chosen)), cut.position()); }
+  // No file at all is left.
+  [[nodiscard]] bool leaves_nothing(const Cut& cut, const Chosen& chosen) const { return image_of(*history_, cut.values(chosen)).empty(); }
   // Where the files are.
   [[nodiscard]] std::string files() const { return scratch_ + "/files"; }
 

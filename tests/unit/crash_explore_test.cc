@@ -154,5 +154,22 @@ TEST_F(CrashExplore, ACaseIsShrunkToTheOneAtomThatMatters) {
   EXPECT_EQ(case_from_json("{}").error().code, EBADMSG);
 }
 
+// Systemd's journal, found by `make crash-proof`: a missing file breaks the check, too, but is no state that is looked at.
+TEST_F(CrashExplore, ACaseIsNotShrunkToNoFileAtAll) {
+  Scene scene;
+  scene.begin();
+  const FileNumber a = scene.create("a");
+  scene.write(a, 0, 'x', 2);
+  const History history = scene.history();
+  const auto checker = Checker::create("test -s {}", std::chrono::seconds(10));
+  const Rules rules = rules_of(history, Model::Posix);
+  auto trial = Trial::create(history, *checker, "a", directory_ + "/0");
+  Violation violation{std::make_shared<const Cut>(history, rules, history.log().events().size()), Chosen(4), {}};
+  violation.chosen[0] = true;  // its name
+  ASSERT_TRUE(trial->run(*violation.cut, violation.chosen)->violates());
+  EXPECT_TRUE(minimise(*trial, violation)->chosen[0]);
+  EXPECT_EQ(minimise(*trial, violation, {.check_empty = true})->size(), 0U);
+}
+
 }  // namespace
 }  // namespace pagefold::crash
