@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # ld-work.sh: real work under our loader and the genuine one, natively: the same output and exit code. Each job is a program with
-# arguments; it is started as `LOADER program ...`, its children with the machine's own loader. What is not installed is skipped,
-# printed and counted (`make real` installs more). LOADER=path chooses the loader.
+# arguments. It is done as `LOADER program ...` with each loader, children having the machine's own; and once more in a mount
+# namespace where our loader lies in the place of the genuine one, so that it loads every program of the job. What is not
+# installed is skipped, printed and counted (`make real` installs more). LOADER=path chooses the loader; VERBOSE=1 shows what the jobs said.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 loader=$(realpath "${LOADER:-$here/../build/release/ld-pagefold.so}")
@@ -11,33 +12,57 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 same=0 skipped=0
 different=()
+ways="genuine tested"
+
+# Runs a command with the tested loader in the place of the genuine one.
+everywhere() {
+  unshare -m sh -c 'mount --bind "$0" "$1" && shift && exec "$@"' "$loader" "$(realpath $genuine)" "$@"
+}
+if everywhere true 2>/dev/null; then
+  ways+=" everywhere"
+else
+  echo "ld-work: skipped: our loader in the place of the genuine one (needs root)"
+fi
+
+# needs NAME FILE...: false, and a skipped job, if one of the files is missing.
+needs() {
+  local name=$1 file
+  shift
+  for file; do
+    [[ -e $file ]] && continue
+    echo "ld-work: skipped: $name: no $file"
+    skipped=$((skipped + 1))
+    return 1
+  done
+}
 
 # job NAME PROGRAM ARGUMENT...: runs it in a folder of its own under both.
 job() {
-  local name=$1 program=$2 way code ours
+  local name=$1 program=$2 way code ours start
   shift 2
-  if [[ ! -x $program ]]; then
-    echo "ld-work: skipped: $name: no $program"
-    skipped=$((skipped + 1))
-    return
-  fi
-  for way in genuine tested; do
+  needs "$name" "$program" || return
+  for way in $ways; do
     mkdir -p "$folder/work"
     code=0
-    ours=$([[ $way == genuine ]] && echo "$genuine" || echo "$loader")
-    (cd "$folder/work" && cp -r "$folder/input/." . && HOME=$folder/work LC_ALL=C.UTF-8 LD_SO=$ours timeout -k 1 "$seconds" \
-      "$ours" "$program" "$@" </dev/null) >"$folder/$way" 2>&1 || code=$?
-    sed -i -e "s#$ours#LOADER#g" -e 's/0x[0-9a-f]*/ADDRESS/g' -e 's/process [0-9]*/process N/g' -e 's/LWP [0-9]*/LWP N/g; s/expected=[0-9]*/expected=N/g' "$folder/$way"
+    ours=$([[ $way == tested ]] && echo "$loader" || echo "$genuine")
+    start=("$ours" "$program")
+    [[ $way == everywhere ]] && start=(everywhere "$program")
+    (export -f everywhere; export loader genuine; cd "$folder/work" && cp -r "$folder/input/." . &&
+      HOME=$folder/work LC_ALL=C.UTF-8 LD_SO=$ours timeout -k 1 "$seconds" bash -c '"$@"' job "${start[@]}" "$@" \
+        </dev/null) >"$folder/$way" 2>&1 || code=$?
+    sed -i -e "s#$ours#LOADER#g" -e 's/([a-z]*:[0-9]*)/(NAME:N)/' -e 's/0x[0-9a-f]*/ADDRESS/g' -e 's/process [0-9]*/process N/g' -e 's/LWP [0-9]*/LWP N/g; s/expected=[0-9]*/expected=N/g' "$folder/$way"
     echo "exit code $code" >>"$folder/$way"
     rm -rf "$folder/work"
   done
-  if cmp -s "$folder/genuine" "$folder/tested"; then
-    same=$((same + 1))
-  else
+  [[ -z ${VERBOSE-} ]] || sed "s/^/$name: /" "$folder/genuine"
+  for way in ${ways#genuine }; do
+    cmp -s "$folder/genuine" "$folder/$way" && continue
     different+=("$name")
-    echo "ld-work: differs: $name"
-    diff "$folder/genuine" "$folder/tested" | head -n 10
-  fi
+    echo "ld-work: differs: $name ($way)"
+    diff "$folder/genuine" "$folder/$way" | head -n 10
+    return
+  done
+  same=$((same + 1))
 }
 
 # python NAME MODULES CODE: skipped when a module is missing.
@@ -61,7 +86,8 @@ cat >"$folder/input/script.gdb" <<'G'
 set confirm off
 set debuginfod enabled off
 set width 0
-break puts
+set breakpoint pending on
+break exit
 run
 info symbol $pc
 info threads
@@ -76,6 +102,32 @@ static void* work(void* x) { mine++; meet(); return x; }
 int main(void) { pthread_t t; pthread_create(&t, 0, work, 0); pthread_join(t, 0); return 0; }
 C
 
+cat >"$folder/input/plugin.c" <<'C'
+#include <stdio.h>
+int plugin_is_GPL_compatible;
+int plugin_init(void* information, void* version) { return puts("initialised"), information == version; }
+__attribute__((constructor)) static void loaded(void) { puts("loaded"); }
+C
+echo '<html><body><h1>Title</h1><p>Some words.</p></body></html>' >"$folder/input/page.html"
+printf 'a,b\n1,2\n3,=A2+B2\n' >"$folder/input/sheet.csv"
+# The first start makes the profile and asks for another.
+cat >"$folder/input/convert.sh" <<'B'
+for round in 1 2; do
+  "$LD_SO" /usr/lib/libreoffice/program/soffice.bin --headless --norestore -env:UserInstallation="file://$HOME/profile" --convert-to "$1" --outdir out "$2"
+  echo "exit code $?"
+done
+cat "out/${2%.*}.$3"
+B
+# A dialogue of GTK, on a screen of its own, that goes away by itself after a second.
+cat >"$folder/input/dialogue.sh" <<'B'
+mkfifo display
+"$LD_SO" /usr/bin/Xvfb -displayfd 3 -screen 0 640x480x24 3<>display 2>/dev/null &
+read -r number <display
+DISPLAY=:$number "$LD_SO" /usr/bin/zenity --info --text=hello --timeout=1
+echo "exit code $?"
+kill $!
+B
+
 python "python ssl" ssl 'import ssl; c = ssl.create_default_context(); print(ssl.OPENSSL_VERSION, len(c.get_ciphers()) > 5)'
 python "python ctypes" ctypes 'import ctypes; l = ctypes.CDLL("libm.so.6"); l.cos.restype = ctypes.c_double; print(l.cos(ctypes.c_double(0)), ctypes.CDLL(None).abs(-4))'
 python "python sqlite3" sqlite3 'import sqlite3; d = sqlite3.connect(":memory:"); d.execute("create table t (a)"); d.executemany("insert into t values (?)", [(i,) for i in range(1000)]); print(d.execute("select sum(a) from t").fetchone())'
@@ -85,6 +137,8 @@ python "python numpy" numpy 'import numpy; a = numpy.arange(10000.0).reshape(100
 job "perl XS" /usr/bin/perl -MPOSIX -MList::Util=sum -MDigest::MD5=md5_hex -MSocket -e 'print floor(3.7), sum(1 .. 10), md5_hex("x"), inet_ntoa(inet_aton("127.0.0.1")), "\n"'
 job "gcc" /usr/bin/gcc -O2 -flto prog.c -o prog
 job "clang" /usr/bin/clang -O2 -S prog.c -o -
+job "gcc with a plugin" /usr/bin/bash -c 'gcc -shared -fPIC plugin.c -o plugin.so && gcc -E prog.c -o prog.i && "$LD_SO" "$(gcc -print-prog-name=cc1)" -quiet -O2 -fplugin=./plugin.so prog.i -o -'
+needs "clang with a plugin" /usr/bin/clang && job "clang with a plugin" /usr/bin/bash -c 'gcc -shared -fPIC plugin.c -o plugin.so && "$LD_SO" /usr/bin/clang -fplugin=./plugin.so -O2 -S prog.c -o -'
 job "git" /usr/bin/git -c init.defaultBranch=main init -q repo
 job "git log" /usr/bin/git -C "$here/.." log --oneline -n 20
 job "getent" /usr/bin/getent passwd root
@@ -98,8 +152,11 @@ job "gdb and threads" /usr/bin/bash -c 'gcc -g -pthread -Wl,--dynamic-linker="$L
 job "sqlite3" /usr/bin/sqlite3 :memory: 'select sum(value) from generate_series(1, 100);'
 job "openssl" /usr/bin/openssl dgst -sha256 prog.c
 job "ffmpeg" /usr/bin/ffmpeg -v error -f lavfi -i testsrc=duration=1:size=64x64:rate=5 -f framemd5 -
-job "LibreOffice" /usr/lib/libreoffice/program/soffice.bin --headless --version
-job "GTK" /usr/bin/gtk-query-immodules-3.0
+readonly office=/usr/lib/libreoffice/program/soffice.bin
+job "LibreOffice" $office --headless --version
+needs "LibreOffice Writer" $office ${office%/*}/libswlo.so && job "LibreOffice Writer" /usr/bin/bash convert.sh txt:Text page.html txt
+needs "LibreOffice Calc" $office ${office%/*}/libsclo.so && job "LibreOffice Calc" /usr/bin/bash convert.sh 'csv:Text - txt - csv (StarCalc):59,34,76' sheet.csv csv
+needs "GTK under Xvfb" /usr/bin/Xvfb /usr/bin/zenity && job "GTK under Xvfb" /usr/bin/bash dialogue.sh
 job "node" /usr/bin/node -e 'console.log([1, 2, 3].map(x => x * 2), require("zlib").gzipSync("x").length)'
 
 echo "ld-work: $same the same, ${#different[@]} differ, $skipped skipped"

@@ -53,6 +53,11 @@ Result<kernel::MemoryOptions> memory_options(const RunArguments& arguments) {
   return memory;
 }
 
+kernel::Loader loader_of(const RunArguments& arguments) {
+  if (arguments.loader == kSystemLoader) return kernel::Loader::System;
+  return arguments.loader_chosen ? kernel::Loader::Pagefold : kernel::Loader::PagefoldIfThere;
+}
+
 void tell(const report::RunSummary& summary) {
   const std::string story = report::render_story(summary, colour_for(STDERR_FILENO));
   std::fwrite(story.data(), 1, story.size(), stderr);
@@ -82,7 +87,7 @@ int run_command(const RunArguments& arguments) {
 
   const auto summary = kernel::run({.command = arguments.program,
                                     .fault_around = arguments.fault_around,
-                                    .loader = arguments.loader == kOwnLoader ? kernel::Loader::Pagefold : kernel::Loader::System,
+                                    .loader = loader_of(arguments),
                                     .memory = *memory,
                                     .own_files = arguments.own_files,
                                     .write_back = arguments.write_back});
@@ -110,7 +115,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(kLeastWindow, kLargestWindow).description("1..512"))
       ->type_name("N")
       ->capture_default_str();
-  run->add_option("--loader", arguments->loader, "Who loads the libraries of glibc programs: pagefold or system")
+  CLI::Option* loader = run->add_option("--loader", arguments->loader, "Who loads the libraries of glibc programs: ld-pagefold.so where it can, or the system's loader")
       ->check(CLI::IsMember({kOwnLoader, kSystemLoader}))
       ->type_name("LOADER")
       ->capture_default_str();
@@ -138,8 +143,9 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->type_name("")
       ->expected(-1);
   run->footer(kFooter);
-  run->callback([arguments, &invocation] {
+  run->callback([arguments, loader, &invocation] {
     arguments->program = invocation.program;
+    arguments->loader_chosen = loader->count() > 0;
     invocation.exit_code = run_command(*arguments);
   });
 }

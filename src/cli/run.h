@@ -14,7 +14,8 @@ struct RunArguments {
   bool quiet = false;
   std::string json_path;  // empty: none
   unsigned fault_around = 256;
-  std::string loader = "system";  // or "pagefold"
+  std::string loader = "pagefold";  // or "system"
+  bool loader_chosen = false;       // by the user, who then wants no other
   std::string memory, policy = "lru", swap = "zram";  // memory: empty: no limit
   bool own_files = false;
   std::chrono::milliseconds write_back{5000};

@@ -208,6 +208,7 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
   if (space.own_loader && (v.prot & vm::kExec) != 0 && v.object && is_system_loader(v.object->name())) {
     space.own_loader = false;  // it maps the genuine loader only to hand over
     stats().handed_over.fetch_add(1, std::memory_order_relaxed);
+    stats().note("ld-pagefold.so left a program to the system's loader (with LD_DEBUG=libs it says why)");
   }
 
   if (v.host()) {

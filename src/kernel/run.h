@@ -14,8 +14,9 @@ namespace pagefold::kernel {
 
 // Who loads the libraries of glibc programs.
 enum class Loader {
-  System,    // the interpreter that the program names
-  Pagefold,  // ld-pagefold.so, where it can
+  System,           // the interpreter that the program names
+  Pagefold,         // ld-pagefold.so, where it can; without its file there is no run
+  PagefoldIfThere,  // the same, but without its file the system's loader, with a note
 };
 
 // A limit on the memory of the whole run.
@@ -28,7 +29,7 @@ struct MemoryOptions {
 struct RunOptions {
   std::vector<std::string> command;  // at least one; looked up in PATH when it has no slash
   unsigned fault_around = 256;       // most pages installed by one fault, 1..512; 1 = exact accounting
-  Loader loader = Loader::System;
+  Loader loader = Loader::PagefoldIfThere;
   MemoryOptions memory;
   bool own_files = false;            // files are fully owned (docs/files.md)
   std::chrono::milliseconds write_back{5000};  // own_files: how long a page stays dirty at most; 0: until it must be written

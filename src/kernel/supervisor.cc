@@ -57,8 +57,20 @@ Result<void> Supervisor::prepare() {
   stop_event_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!exits_ || !stop_event_) return fail_errno("epoll");
   files_.start();
-  if (options_.loader == Loader::Pagefold) own_loader_ = PAGEFOLD_TRY(OwnLoader::open(PAGEFOLD_TRY(OwnLoader::find())));
   if (own_files_) own_files_->start();
+  return prepare_loader();
+}
+
+Result<void> Supervisor::prepare_loader() {
+  if (options_.loader == Loader::System) return {};
+  auto loader = OwnLoader::find().and_then(&OwnLoader::open);
+  if (loader) {
+    own_loader_ = std::move(*loader);
+  } else if (options_.loader == Loader::Pagefold) {
+    return tl::unexpected(loader.error());
+  } else {
+    stats().note("the system's loader loads the programs: " + loader.error().message());
+  }
   return {};
 }
 

@@ -46,6 +46,7 @@ class Supervisor final : public view::Introspector {
 
   // Makes the supervisor ready: stub, caches, devices. Before any guest.
   Result<void> prepare();
+  Result<void> prepare_loader();
   // Serves guests of `listener` from now on; `root` is the first.
   Result<void> start(Listener listener, pid_t root);
   // Returns when no guest is left; the wait status of the first.

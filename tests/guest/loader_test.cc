@@ -41,8 +41,11 @@ class OwnLoader : public testing::Test {
   [[nodiscard]] fs::path loader() const { return fs::path(fresh_.path()) / "ld-pagefold.so"; }
   [[nodiscard]] fs::path report() const { return fs::path(fresh_.path()) / "report.json"; }
 
-  RunResult run_with_own(std::vector<std::string> argv) const {
-    std::vector<std::string> words = {command(), "run", "-q", "--loader", "pagefold", "--json", report(), "--"};
+  RunResult run_with_own(const std::vector<std::string>& argv) const {
+    return run_command({command(), "run", "-q", "--loader", "pagefold", "--json", report(), "--"}, argv);
+  }
+
+  RunResult run_command(std::vector<std::string> words, const std::vector<std::string>& argv) const {
     words.insert(words.end(), argv.begin(), argv.end());
     Setting setting;
     setting.directory = fresh_.path();
@@ -125,11 +128,73 @@ TEST_F(OwnLoader, ThatIsMissingOrBrokenIsAClearRefusal) {
   EXPECT_NE(result.err.find("ld-pagefold.so: file too short"), std::string::npos) << result.err;
 }
 
+TEST_F(OwnLoader, ThatIsMissingButWasNotAskedForIsANote) {
+  fs::remove(loader());
+  const RunResult result = run_command({command(), "run", "--json", report(), "--"}, {"/bin/echo", "still works"});
+  EXPECT_EQ(result.out, "still works\n") << result.err;
+  EXPECT_EQ(result.status, 0);
+  EXPECT_NE(result.err.find("note   the system's loader loads the programs: ld-pagefold.so beside"), std::string::npos) << result.err;
+  EXPECT_EQ(counts(), (Counts{0, 1, 0}));
+}
+
+TEST_F(OwnLoader, LoadsUnlessToldOtherwise) {
+  EXPECT_EQ(run_command({command(), "run", "-q", "--json", report(), "--"}, {"/bin/true"}).status, 0);
+  EXPECT_EQ(counts(), (Counts{1, 0, 0}));
+  EXPECT_EQ(run_command({command(), "run", "-q", "--loader", "system", "--json", report(), "--"}, {"/bin/true"}).status, 0);
+  EXPECT_EQ(counts(), (Counts{0, 1, 0}));
+}
+
 TEST_F(OwnLoader, StaysOutWhileItsFileIsBeingWritten) {
   std::ofstream writer(loader(), std::ios::app);
   const RunResult result = run_with_own({"/bin/echo", "still works"});
   EXPECT_EQ(result.out, "still works\n") << result.err;
   EXPECT_EQ(counts(), (Counts{0, 1, 0}));
+}
+
+// Programs that the real loader leaves to the genuine one, inside a guest.
+class HandedOver : public OwnLoader {
+ protected:
+  void SetUp() override {
+    const fs::path real = fs::path(pagefold_binary()).parent_path() / "ld-pagefold.so";
+    if (!fs::exists(real)) GTEST_SKIP() << "no ld-pagefold.so";
+    fs::permissions(fresh_.path(), fs::perms::all);
+    fs::copy_file(pagefold_binary(), command());
+    fs::copy_file(real, loader());
+  }
+
+  // The same words natively and in a guest: the streams and the exit code, and whose loader it was.
+  void expect_handed_over(const std::vector<std::string>& argv, Counts expected) const {
+    const RunResult native = run_command({}, argv), guest = run_with_own(argv);
+    EXPECT_EQ(guest.out, native.out);
+    EXPECT_EQ(guest.err, native.err);
+    EXPECT_EQ(guest.status, native.status);
+    EXPECT_EQ(counts(), expected);
+  }
+};
+
+TEST_F(HandedOver, ProgramsOfALibcThatIsNotKnown) {
+  std::string libc = content_of(fs::canonical("/lib/x86_64-linux-gnu/libc.so.6"));
+  const std::string owner("\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0", 16);  // a note: sizes of name and build-id, NT_GNU_BUILD_ID
+  const std::size_t note = libc.find(owner);
+  ASSERT_NE(note, std::string::npos);
+  libc[note + owner.size()] ^= 1;
+  fs::create_directory(fs::path(fresh_.path()) / "other");
+  std::ofstream(fs::path(fresh_.path()) / "other/libc.so.6") << libc;
+  // env is loaded by ours; what it starts, and what that starts, is not. Who it is must stay true.
+  expect_handed_over({"/usr/bin/env", "LD_LIBRARY_PATH=" + fresh_.path() + "/other", "/bin/bash", "-c",
+                      "readlink /proc/$$/exe /proc/self/exe; read -r name </proc/self/comm; echo $name $0 \"$@\"; grep -c other/libc /proc/self/maps; "
+                      "tr '\\0' '\\n' </proc/self/cmdline; exit 3", "zero", "one"},
+                     Counts{5, 0, 4});
+}
+
+TEST_F(HandedOver, ProgramsThatAreAudited) {
+  expect_handed_over({"/usr/bin/env", "LD_AUDIT=/no/such/library.so", "/bin/echo", "heard"}, Counts{2, 0, 1});
+}
+
+TEST_F(HandedOver, TheStorySaysSo) {
+  const RunResult result = run_command({command(), "run", "--"}, {"/usr/bin/env", "LD_AUDIT=/no/such/library.so", "/bin/true"});
+  EXPECT_NE(result.err.find("loader ld-pagefold.so for 2 starts (1 handed over)"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("note   ld-pagefold.so left a program to the system's loader"), std::string::npos) << result.err;
 }
 
 // What a loader has most to do with: exec in all its forms, threads and their storage, signals, forks, what /proc
