@@ -50,7 +50,7 @@ job() {
     (export -f everywhere; export loader genuine; cd "$folder/work" && cp -r "$folder/input/." . &&
       HOME=$folder/work LC_ALL=C.UTF-8 LD_SO=$ours timeout -k 1 "$seconds" bash -c '"$@"' job "${start[@]}" "$@" \
         </dev/null) >"$folder/$way" 2>&1 || code=$?
-    sed -i -e "s#$ours#LOADER#g" -e 's/([a-z]*:[0-9]*)/(NAME:N)/' -e 's/0x[0-9a-f]*/ADDRESS/g' -e 's/process [0-9]*/process N/g' -e 's/LWP [0-9]*/LWP N/g; s/expected=[0-9]*/expected=N/g' "$folder/$way"
+    sed -i -e "s#$ours#LOADER#g" -e 's/  */ /g' -e 's/([a-z]*:[0-9]*)/(NAME:N)/' -e 's/0x[0-9a-f]*/ADDRESS/g' -e 's/process [0-9]*/process N/g' -e 's/LWP [0-9]*/LWP N/g; s/expected=[0-9]*/expected=N/g' "$folder/$way"
     echo "exit code $code" >>"$folder/$way"
     rm -rf "$folder/work"
   done
