@@ -3,13 +3,14 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 RUNS ?= 1000
 STATES ?= 3000
+OPS ?= 100000
 RELEASE = build/release
 PAGEFOLD = $(RELEASE)/pagefold
 MAKEFLAGS += --no-print-directory
 export JOBS
 
 .DEFAULT_GOAL = help
-.PHONY: help crash-proof run test build fresh bench micro install ldconf bindings sweep sweep-ld leakcheck eintr real clean format
+.PHONY: help crash-proof run test build fresh bench micro install ldconf bindings sweep sweep-ld leakcheck soak eintr real clean format
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +55,9 @@ sweep-ld: build ## --version of every program in /usr/bin, under the genuine loa
 
 leakcheck: build ## RUNS (1000) short runs must leave no process, cgroup, socket, file or memory behind
 	@tools/leakcheck.sh $(RUNS)
+
+soak: build ## OPS (100000) random memory and file operations, natively and in every file state: operations and divergences
+	$(RELEASE)/pagefold_soak $(OPS)
 
 eintr: build ## interrupted calls under a 5 kHz timer: at most 1 in 10,000
 	@tools/eintr.sh

@@ -49,6 +49,11 @@ bool trusted_without_lease(int fd) {
 
 }  // namespace
 
+std::shared_ptr<HostObject> successor_of(const FileObject& file) {
+  UniqueFd place(::fcntl(file.file(), F_DUPFD_CLOEXEC, 0));
+  return std::make_shared<HostObject>(file.name(), file.device(), file.inode(), std::move(place));
+}
+
 void FileCache::start() {
   sigset_t set;
   sigemptyset(&set);
@@ -105,7 +110,8 @@ Result<vm::ObjectRef> FileCache::lookup(int fd, const std::string& name) {
   const auto host = [&]() -> vm::ObjectRef {
     const std::lock_guard lock(mutex_);
     ++host_mapped_;
-    return std::make_shared<HostObject>(name, status.st_dev, status.st_ino);
+    const int place = S_ISREG(status.st_mode) ? ::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_PATH | O_CLOEXEC) : -1;
+    return std::make_shared<HostObject>(name, status.st_dev, status.st_ino, UniqueFd(place));
   };
   if (ownership_ == Ownership::Full) {
     if (auto object = PAGEFOLD_TRY(lookup_full(fd, status, name))) return vm::ObjectRef(object);

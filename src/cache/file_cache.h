@@ -20,8 +20,17 @@ namespace pagefold::cache {
 // A mapping of something the host maps itself.
 class HostObject final : public vm::Object {
  public:
-  HostObject(std::string name, dev_t device, ino_t inode) : Object(Kind::Host, std::move(name), device, inode) {}
+  // place: a descriptor of the file, if it has one: what it is called today.
+  HostObject(std::string name, dev_t device, ino_t inode, UniqueFd place = {})
+      : Object(Kind::Host, std::move(name), device, inode), place_(std::move(place)) {}
+  [[nodiscard]] int place() const { return place_.get(); }
+
+ private:
+  UniqueFd place_;
 };
+
+// The file, once the host maps it.
+std::shared_ptr<HostObject> successor_of(const FileObject& file);
 
 class FileCache {
  public:

@@ -125,8 +125,10 @@ Result<void> FullFile::write(const vm::PageSet& pages) {
       for (Bytes at = 0; step && at < length;) {
         const ssize_t n = ::pwrite(writer->get(), contents + at, length - at, static_cast<off_t>(start + at));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) step = fail_errno("write back " + name());
-        else at += static_cast<Bytes>(n);
+        if (n < 0)
+          step = fail_errno("write back " + name());
+        else
+          at += static_cast<Bytes>(n);
       }
       if (step) continue;
       mark_again(from, until);

@@ -1,13 +1,15 @@
-// A fully owned file (`pagefold run --own-files`): guests may write it, and its frames are shown by every mapping, writable
-// shared ones included. Two kinds of change, and one rule each:
+// A fully owned file (`pagefold run --own-files`): guests may write it, and its frames are shown by every mapping,
+// writable shared ones included. Two kinds of change, and one rule each:
 //
-//   * What a guest writes by a system call goes to the host's file at once and into the frames that are there (wrote()).
+//   * What a guest writes by a system call goes to the host's file at once and into the frames that are there
+//   (wrote()).
 //   * What a guest stores through a mapping is in the frame only: the page is *dirty* until it is written back.
 //
-// So the frames are always the newest contents, a clean page equals the file, and a call that reads the file needs the dirty
-// pages of its range written back first. Changes hold contents() exclusively. Dirty pages are known by write protection: a
-// clean page is mapped read-only by userfaultfd, the first store faults and calls mark_dirty(). Write-back has three phases:
-// clear the dirty marks and protect again (a store from now on marks anew), write, and on failure mark again what failed.
+// So the frames are always the newest contents, a clean page equals the file, and a call that reads the file needs the
+// dirty pages of its range written back first. Changes hold contents() exclusively. Dirty pages are known by write
+// protection: a clean page is mapped read-only by userfaultfd, the first store faults and calls mark_dirty().
+// Write-back has three phases: clear the dirty marks and protect again (a store from now on marks anew), write, and on
+// failure mark again what failed.
 //
 // Changes by processes outside the run are noticed at the next map of the file (refresh()).
 #pragma once
@@ -20,8 +22,8 @@ namespace pagefold::cache {
 
 class FullFile final : public FileObject {
  public:
-  // A descriptor open for writing, of a guest that maps the file writable: kept as long as such mappings are (so that the
-  // file is busy as long as on Linux), and as long as pages are dirty.
+  // A descriptor open for writing, of a guest that maps the file writable: kept as long as such mappings are (so that
+  // the file is busy as long as on Linux), and as long as pages are dirty.
   using Writer = std::shared_ptr<const UniqueFd>;
 
   static Result<std::shared_ptr<FullFile>> create(UniqueFd file, const struct stat& status, std::string name);
@@ -44,8 +46,9 @@ class FullFile final : public FileObject {
   // NoFrame: the page has none (any more). Followed: mirrors of it must be dropped first (OwnFiles::expel).
   enum class Mark { Done, NoFrame, Followed };
   [[nodiscard]] Mark mark_dirty(PageIndex page);
-  // Private mappings show the file until they are stored into. They hold copies (vm::Layer::mirrors()), so a page is either
-  // dirty, or followed by mirrors, never both. follow: a mirror is about to be made, steady() held; false: the page is dirty.
+  // Private mappings show the file until they are stored into. They hold copies (vm::Layer::mirrors()), so a page is
+  // either dirty, or followed by mirrors, never both. follow: a mirror is about to be made, steady() held; false: the
+  // page is dirty.
   [[nodiscard]] bool follow(PageIndex page);
   [[nodiscard]] bool any_followed(PageIndex first, PageIndex last) const;
   // No mirror is left; contents() held.
@@ -57,16 +60,18 @@ class FullFile final : public FileObject {
   [[nodiscard]] bool any_dirty(PageIndex first, PageIndex last) const;
   [[nodiscard]] PageIndex dirty_pages() const;
 
-  // Write-back, with contents() held. take_dirty: the dirty pages of [first, last), which are clean from then on; the caller
-  // protects them everywhere. write: their frames go to the file; what could not be written is dirty again (EIO, ENOSPC ...).
+  // Write-back, with contents() held. take_dirty: the dirty pages of [first, last), which are clean from then on; the
+  // caller protects them everywhere. write: their frames go to the file; what could not be written is dirty again (EIO,
+  // ENOSPC ...).
   vm::PageSet take_dirty(PageIndex first, PageIndex last);
   Result<void> write(const vm::PageSet& pages);
   // An error of a write-back that nobody waited for, told once.
   void keep_error(int error) { error_ = error; }
   int take_error() { return error_.exchange(0); }
 
-  // Changes, with contents() held; all return how many frames went. wrote: the file's [offset, offset + length) has just been
-  // given these bytes. changed: the file has just been changed from page `first` on by other means. resize: to its new size.
+  // Changes, with contents() held; all return how many frames went. wrote: the file's [offset, offset + length) has
+  // just been given these bytes. changed: the file has just been changed from page `first` on by other means. resize:
+  // to its new size.
   PageIndex wrote(Bytes offset, const void* from, Bytes length);
   PageIndex changed(PageIndex first, PageIndex last);
   PageIndex resize();
@@ -81,7 +86,7 @@ class FullFile final : public FileObject {
   void mark_again(PageIndex first, PageIndex last);
 
   static inline std::atomic<int> dirty_files_{0};
-  Writer writer_;     // under mutex_
+  Writer writer_;                 // under mutex_
   vm::PageSet dirty_, followed_;  // under mutex_
   std::atomic<int> error_{0};
 };

@@ -117,9 +117,13 @@ vm::Vma* FaultService::grow_stack() {
   return &space_.map.grow_down(*above, fault_.address);
 }
 
-VirtRange FaultService::window(vm::Vma& v, PageIndex before) {
+VirtRange FaultService::in_step(const vm::Vma& v) const {
   const pmap::HostPiece* have = space_.host.find(fault_.address);
-  const VirtRange here = have == nullptr ? v.range : v.range.intersect(have->range);
+  return have == nullptr ? v.range : v.range.intersect(have->range);
+}
+
+VirtRange FaultService::window(vm::Vma& v, PageIndex before) {
+  const VirtRange here = in_step(v);
   if (!asked_.empty())
     return within_room(VirtRange{fault_.address, fault_.address + bytes_of(kPopulateStep)}.intersect(here).intersect(asked_));
   walk_ = &v.around.touch(page_of(fault_.address), before, supervisor_.fault_around());

@@ -35,7 +35,7 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   const PageIndex block =
       asked_.empty() ? std::min<PageIndex>(cached ? kCachedBlock : kFileBlock, supervisor_.fault_around()) : 1;
   const VirtAddr base = fault_.address - bytes_of(std::min(page % block, page_of(fault_.address)));
-  if (r.size() < bytes_of(block)) r = VirtRange{base, base + bytes_of(block)}.intersect(v.range);
+  if (r.size() < bytes_of(block)) r = VirtRange{base, base + bytes_of(block)}.intersect(in_step(v));
   if (!cached) r = within_room(r);
   PageIndex first = page_of(v.object_offset(r.start));
   PageIndex last = std::min(first + r.pages(), file.pages());

@@ -129,7 +129,7 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
   const Bytes block = bytes_of(all_over ? std::min<PageIndex>(kCopyBlock, supervisor_.fault_around()) : 1);
   if (wish.size() < block) {
     const VirtAddr start = fault_.address / block * block;
-    wish = within_room(VirtRange{start, start + block}.intersect(v.range));
+    wish = within_room(VirtRange{start, start + block}.intersect(in_step(v)));
   }
   const VirtRange around = fresh_run(*space_.layer, v, wish, fault_.address);
   // What lies around can wait for its own touch if it is not to be had at once; the touched page cannot.

@@ -68,6 +68,8 @@ class FaultService {
   // What to install: around the fault, as far as the mapping and the window reach.
   // before: pages that are present right before the touched one.
   VirtRange window(vm::Vma& v, PageIndex before);
+  // The part of the mapping around the fault where the host follows the model as it does at the fault; elsewhere it may lag.
+  [[nodiscard]] VirtRange in_step(const vm::Vma& v) const;
   // No more than there is room for, the touched page first of all.
   [[nodiscard]] VirtRange within_room(VirtRange r) const {
     if (r.pages() <= room_) return r;

@@ -1,4 +1,5 @@
-// What the calls on fully owned files share: the file behind a guest's descriptor. Internal to file_read.cc, file_write.cc.
+// What the calls on fully owned files share: the file behind a guest's descriptor. Internal to file_read.cc,
+// file_write.cc.
 #pragma once
 
 #include <fcntl.h>
@@ -13,16 +14,20 @@
 
 namespace pagefold::kernel {
 
-// A regular file that a guest has open, through its own open file description (offset, flags and locks are shared). To be
-// closed before the call is answered: as long as we have it, the guest's close(2) is not the last.
+// A regular file that a guest has open, through its own open file description (offset, flags and locks are shared). To
+// be closed before the call is answered: as long as we have it, the guest's close(2) is not the last.
 struct GuestFile {
   UniqueFd fd;
   struct stat status {};
-  int flags = 0;                           // F_GETFL
+  int flags = 0;                          // F_GETFL
   std::shared_ptr<cache::FullFile> full;  // null: nobody maps it
 
-  [[nodiscard]] bool readable() const { return (flags & (O_ACCMODE | O_PATH)) == O_RDONLY || (flags & (O_ACCMODE | O_PATH)) == O_RDWR; }
-  [[nodiscard]] bool writable() const { return (flags & (O_ACCMODE | O_PATH)) == O_WRONLY || (flags & (O_ACCMODE | O_PATH)) == O_RDWR; }
+  [[nodiscard]] bool readable() const {
+    return (flags & (O_ACCMODE | O_PATH)) == O_RDONLY || (flags & (O_ACCMODE | O_PATH)) == O_RDWR;
+  }
+  [[nodiscard]] bool writable() const {
+    return (flags & (O_ACCMODE | O_PATH)) == O_WRONLY || (flags & (O_ACCMODE | O_PATH)) == O_RDWR;
+  }
 };
 
 // nullopt: no regular file; the call is the host's alone.
@@ -33,8 +38,8 @@ class Changing {
  public:
   Changing(const Call& call, GuestFile& file);
   [[nodiscard]] cache::FullFile* full() const { return file_.get(); }
-  // The file's [first, last) has been changed: `follow` has the frames follow and returns how many have gone. Nothing is to be
-  // done for a file that nobody maps.
+  // The file's [first, last) has been changed: `follow` has the frames follow and returns how many have gone. Nothing
+  // is to be done for a file that nobody maps.
   template <class Follow>
   void note(PageIndex first, PageIndex last, Follow&& follow) const {
     if (!file_) return;

@@ -1,6 +1,6 @@
-// Calls that read a file, or have it reach its disk, when files are fully owned: what guests have stored in the pages they
-// speak of is written back first; then the host carries the call out, with its own offsets, locks, waiting and errnos. As
-// long as nothing is dirty anywhere this costs one look.
+// Calls that read a file, or have it reach its disk, when files are fully owned: what guests have stored in the pages
+// they speak of is written back first; then the host carries the call out, with its own offsets, locks, waiting and
+// errnos. As long as nothing is dirty anywhere this costs one look.
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,12 +18,17 @@ struct Span {
 Span span_of(const Call& call, const GuestFile& file) {
   const auto here = static_cast<Bytes>(std::max<off_t>(0, ::lseek(file.fd.get(), 0, SEEK_CUR)));
   switch (call.notification.data.nr) {
-    case SYS_read: return {here, call.argument(2)};
-    case SYS_pread64: return {call.argument(3), call.argument(2)};
-    case SYS_readv: return {here};
+    case SYS_read:
+      return {here, call.argument(2)};
+    case SYS_pread64:
+      return {call.argument(3), call.argument(2)};
+    case SYS_readv:
+      return {here};
     case SYS_preadv:
-    case SYS_preadv2: return {static_cast<std::int64_t>(call.argument(3)) == -1 ? here : call.argument(3)};
-    default: return {};
+    case SYS_preadv2:
+      return {static_cast<std::int64_t>(call.argument(3)) == -1 ? here : call.argument(3)};
+    default:
+      return {};
   }
 }
 
@@ -47,7 +52,8 @@ void on_file_read(const Call& call) {
     if (file && file->full && file->readable()) {
       const Span span = span_of(call, *file);
       // A page that cannot be written back stays in its frame; the reader would see older bytes than a mapping does.
-      const auto done = call.supervisor.own_files()->write_back(*file->full, page_of(span.offset), page_behind(span.offset, span.length));
+      const auto done = call.supervisor.own_files()->write_back(*file->full, page_of(span.offset),
+                                                                page_behind(span.offset, span.length));
       if (!done) return call.fail(done.error().code);
     }
   }

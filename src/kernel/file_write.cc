@@ -1,6 +1,6 @@
-// Calls that change a file, when files are fully owned. The supervisor makes them itself, through the guest's own open file
-// description, so that offset, O_APPEND, O_DIRECT, quota and every errno are the host's; then the frames follow. Meanwhile no
-// frame of the file can be filled (Changing), so that no mapping ever shows older bytes than a read does.
+// Calls that change a file, when files are fully owned. The supervisor makes them itself, through the guest's own open
+// file description, so that offset, O_APPEND, O_DIRECT, quota and every errno are the host's; then the frames follow.
+// Meanwhile no frame of the file can be filled (Changing), so that no mapping ever shows older bytes than a read does.
 //
 // The bytes to write are copied from the guest first: they may lie in a mapping of the very file.
 
@@ -10,6 +10,7 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -23,6 +24,7 @@
 
 #include "kernel/file_calls.h"
 #include "kernel/guest_memory.h"
+#include "kernel/host_proc.h"
 
 namespace pagefold::kernel {
 namespace {
@@ -103,21 +105,26 @@ Write shape_of(const Call& call) {
   const auto at = static_cast<off_t>(call.argument(3));
   switch (call.notification.data.nr) {
     case SYS_pwrite64:
-    case SYS_pwritev: return {true, at, 0};
-    case SYS_pwritev2: return {at != -1, at, static_cast<int>(call.argument(5))};
-    default: return {};
+    case SYS_pwritev:
+      return {true, at, 0};
+    case SYS_pwritev2:
+      return {at != -1, at, static_cast<int>(call.argument(5))};
+    default:
+      return {};
   }
 }
 
-bool appends(const GuestFile& file, int flags) { return ((file.flags & O_APPEND) != 0 && (flags & 0x20) == 0) || (flags & RWF_APPEND) != 0; }
+bool appends(const GuestFile& file, int flags) {
+  return ((file.flags & O_APPEND) != 0 && (flags & 0x20) == 0) || (flags & RWF_APPEND) != 0;
+}
 
 Bytes size_of(const GuestFile& file) {
   struct stat now {};
   return ::fstat(file.fd.get(), &now) == 0 ? static_cast<Bytes>(now.st_size) : 0;
 }
 
-// RLIMIT_FSIZE is the guest's, the call is ours: how many of `length` bytes may be written at `offset`. 0 with EFBIG and a
-// signal, as generic_write_check_limits() does.
+// RLIMIT_FSIZE is the guest's, the call is ours: how many of `length` bytes may be written at `offset`. 0 with EFBIG
+// and a signal, as generic_write_check_limits() does.
 Result<Bytes> within_limit(const Call& call, Bytes offset, Bytes length) {
   rlimit limit{};
   if (::prlimit(call.task.group, RLIMIT_FSIZE, nullptr, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return length;
@@ -126,20 +133,34 @@ Result<Bytes> within_limit(const Call& call, Bytes offset, Bytes length) {
   return fail(EFBIG);
 }
 
-Result<Bytes> write_step(const Call& call, GuestFile& file, const Write& write, Bytes done, const std::byte* from, Bytes length) {
+// An address that cannot be read, for what could not be gathered: the host then ends the write there in its own way.
+void* unreadable() {
+  static void* const page = ::mmap(nullptr, kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return page;
+}
+
+// Writes length bytes, of which only the first `there` are at `from`; the guest's memory has no more.
+Result<Bytes> write_step(const Call& call, GuestFile& file, const Write& write, Bytes done, const std::byte* from,
+                         Bytes there, Bytes length) {
   const Changing changing(call, file);
   const bool append = appends(file, write.flags);
   const off_t at = write.positional ? write.offset + static_cast<off_t>(done) : -1;
-  const Bytes before = append ? size_of(file) : static_cast<Bytes>(write.positional ? at : ::lseek(file.fd.get(), 0, SEEK_CUR));
+  const Bytes before =
+      append ? size_of(file) : static_cast<Bytes>(write.positional ? at : ::lseek(file.fd.get(), 0, SEEK_CUR));
   length = PAGEFOLD_TRY(within_limit(call, before, length));
-  iovec part{const_cast<std::byte*>(from), length};
-  const ssize_t n = ::pwritev2(file.fd.get(), &part, 1, at, write.flags);
-  if (n < 0) return fail(errno);
+  there = std::min(there, length);
+  const std::array<iovec, 2> parts{{{const_cast<std::byte*>(from), there}, {unreadable(), length - there}}};
+  const ssize_t n = ::pwritev2(file.fd.get(), parts.data(), there < length ? 2 : 1, at, write.flags);
+  const int error = errno;
+  if (n < 0 && changing.full() != nullptr && changing.full()->outdated())  // it may have grown all the same
+    changing.note(0, OwnFiles::kAll, [](cache::FullFile& full) { return full.resize(); });
+  if (n < 0) return fail(error);
   const auto written = static_cast<Bytes>(n);
   // Where it went: the guest's offset can have been moved meanwhile, the end of the file can not.
   const Bytes start = append ? size_of(file) - written : before;
   if (changing.full() != nullptr && n > 0)
-    changing.note(page_of(start), page_behind(start, written), [&](cache::FullFile& full) { return full.wrote(start, from, written); });
+    changing.note(page_of(start), page_behind(start, written),
+                  [&](cache::FullFile& full) { return full.wrote(start, from, written); });
   return written;
 }
 
@@ -150,10 +171,14 @@ Result<Bytes> write_all(const Call& call, GuestFile& file, const Buffers& buffer
     const auto first = buffers.parts.empty() ? 0 : reinterpret_cast<VirtAddr>(buffers.parts.front().iov_base);
     std::byte* const bytes = staging(wish, first);
     const Bytes there = gather(call.space(), buffers, done, wish, bytes);
-    if (there == 0) return done > 0 ? Result<Bytes>(done) : fail(EFAULT);
-    const auto written = write_step(call, file, write, done, bytes, there);
+    const auto written = write_step(call, file, write, done, bytes, there, wish);
+    if (written) done += *written;
+    // Memory that could not be read may be there now: it may be a mapping of the very file, which has just grown.
+    if (there < wish && (written ? *written == there : there == 0 && written.error().code == EFAULT)) {
+      std::byte next{};
+      if (gather(call.space(), buffers, done, 1, &next) == 1) continue;
+    }
     if (!written) return done > 0 ? Result<Bytes>(done) : written;
-    done += *written;
     if (*written < wish) break;
   }
   return done;
@@ -170,9 +195,18 @@ struct Copy {
 
 Copy copy_of(const Call& call) {
   if (call.notification.data.nr == SYS_sendfile)
-    return {static_cast<int>(call.argument(1)), static_cast<int>(call.argument(0)), call.argument(2), 0, call.argument(3), 0};
-  return {static_cast<int>(call.argument(0)), static_cast<int>(call.argument(2)), call.argument(1),
-          call.argument(3), call.argument(4), static_cast<unsigned>(call.argument(5))};
+    return {static_cast<int>(call.argument(1)),
+            static_cast<int>(call.argument(0)),
+            call.argument(2),
+            0,
+            call.argument(3),
+            0};
+  return {static_cast<int>(call.argument(0)),
+          static_cast<int>(call.argument(2)),
+          call.argument(1),
+          call.argument(3),
+          call.argument(4),
+          static_cast<unsigned>(call.argument(5))};
 }
 
 // A pipe with nothing in it: nothing may be held up while we wait for it. False: the guest gave up.
@@ -186,9 +220,12 @@ bool wait_for_input(const Call& call, int fd) {
 
 ssize_t copy_once(const Call& call, const Copy& copy, int in, int out, off_t* in_at, off_t* out_at) {
   switch (call.notification.data.nr) {
-    case SYS_sendfile: return ::sendfile(out, in, in_at, std::min(copy.length, kStep));
-    case SYS_splice: return ::splice(in, in_at, out, out_at, std::min(copy.length, kStep), copy.flags | SPLICE_F_NONBLOCK);
-    default: return ::copy_file_range(in, in_at, out, out_at, std::min(copy.length, kStep), copy.flags);
+    case SYS_sendfile:
+      return ::sendfile(out, in, in_at, std::min(copy.length, kStep));
+    case SYS_splice:
+      return ::splice(in, in_at, out, out_at, std::min(copy.length, kStep), copy.flags | SPLICE_F_NONBLOCK);
+    default:
+      return ::copy_file_range(in, in_at, out, out_at, std::min(copy.length, kStep), copy.flags);
   }
 }
 
@@ -209,7 +246,8 @@ Result<std::int64_t> copy_into(const Call& call, const Copy& copy, int in, Guest
     if (const auto most = within_limit(call, start, copy.length); !most) return tl::unexpected(most.error());
     cache::FullFile* const full = changing.full();
     const Bytes reach = std::min(copy.length, kStep);
-    if (full != nullptr) PAGEFOLD_CHECK(call.supervisor.own_files()->write_back_locked(*full, page_of(start), page_behind(start, reach)));
+    if (full != nullptr)
+      PAGEFOLD_CHECK(call.supervisor.own_files()->write_back_locked(*full, page_of(start), page_behind(start, reach)));
     n = copy_once(call, copy, in, out.fd.get(), from[0] != 0 ? &at[0] : nullptr, from[1] != 0 ? &at[1] : nullptr);
     const int error = errno;
     const PageIndex first = page_of(start), last = page_behind(start, static_cast<Bytes>(std::max<ssize_t>(n, 0)));
@@ -223,11 +261,16 @@ Result<std::int64_t> copy_into(const Call& call, const Copy& copy, int in, Guest
 
 // ---- changes made by the host itself
 
-// The regular, mapped file that an open or truncate by this path is about to cut, if there is one. Only to know it: the call
-// itself stays the guest's, with its rights.
-std::shared_ptr<cache::FullFile> target_of(const Call& call, int directory, VirtAddr path_address) {
+// The regular, mapped file that an open or truncate by this path is about to cut, if there is one. Only to know it: the
+// call itself stays the guest's, with its rights.
+struct Target {
+  UniqueFd place;
+  std::shared_ptr<cache::FullFile> file;  // null: there is none
+};
+
+Target target_of(const Call& call, int directory, VirtAddr path_address) {
   const auto path = read_guest_string(call.space(), path_address, PATH_MAX);
-  if (!path) return nullptr;
+  if (!path) return {};
   const auto tid = call.notification.pid;
   const bool absolute = path->starts_with('/');
   const auto base = absolute                ? fmt::format("/proc/{}/root", tid)
@@ -235,13 +278,35 @@ std::shared_ptr<cache::FullFile> target_of(const Call& call, int directory, Virt
                                             : fmt::format("/proc/{}/fd/{}", tid, directory);
   const UniqueFd start(::open(base.c_str(), O_PATH | O_CLOEXEC));
   open_how how{O_PATH | O_CLOEXEC, 0, absolute ? std::uint64_t{RESOLVE_IN_ROOT} : 0};
-  const UniqueFd target(static_cast<int>(::syscall(SYS_openat2, start.get(), path->c_str(), &how, sizeof how)));
+  UniqueFd target(static_cast<int>(::syscall(SYS_openat2, start.get(), path->c_str(), &how, sizeof how)));
   struct stat status {};
-  if (!target || ::fstat(target.get(), &status) != 0 || !S_ISREG(status.st_mode)) return nullptr;
-  return call.supervisor.files().full(status);
+  if (!target || ::fstat(target.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  auto file = call.supervisor.files().full(status);
+  return {std::move(target), std::move(file)};
 }
 
-// The host makes the call. No touch of the file finds a frame until its outcome can be seen, or cannot be expected any more.
+// The guest's thread has the rights of the supervisor, no more and no less: what it asks for may be done in its place.
+bool has_our_rights(const Call& call) {
+  const auto tid = static_cast<pid_t>(call.notification.pid);
+  for (const char* field : {"Uid:", "Gid:", "Groups:", "CapEff:"})
+    if (host_status_field(tid, field) != host_status_field(::getpid(), field)) return false;
+  return true;
+}
+
+// Cuts or extends the file by `change`, called while no frame of it can be filled; the frames follow.
+template <class Change>
+Result<void> resize_in_place(const Call& call, cache::FullFile& file, Change&& change) {
+  OwnFiles& files = *call.supervisor.own_files();
+  const std::unique_lock contents(file.contents());
+  if (!change()) return fail(errno);
+  const Bytes old_size = file.size();
+  count_gone(file.resize());
+  files.changed(file, page_of(std::min(old_size, file.size())), OwnFiles::kAll, old_size);
+  return {};
+}
+
+// The host makes the call. No touch of the file finds a frame until its outcome can be seen, or cannot be expected any
+// more.
 void proceed_and_follow(const Call& call, cache::FullFile& file) {
   using namespace std::chrono_literals;
   constexpr auto kPatience = 20ms;
@@ -251,11 +316,14 @@ void proceed_and_follow(const Call& call, cache::FullFile& file) {
   (void)files.write_back_locked(file);
   count_gone(file.drop(0, OwnFiles::kAll));
   const Bytes old_size = file.size();
-  struct stat before {}, now {};
+  struct stat before {
+  }, now{};
   ::fstat(file.file(), &before);
   call.proceed();
   for (const auto end = std::chrono::steady_clock::now() + kPatience; std::chrono::steady_clock::now() < end;) {
-    if (::fstat(file.file(), &now) != 0 || now.st_size != before.st_size || now.st_ctim.tv_nsec != before.st_ctim.tv_nsec) break;
+    if (::fstat(file.file(), &now) != 0 || now.st_size != before.st_size ||
+        now.st_ctim.tv_nsec != before.st_ctim.tv_nsec)
+      break;
     std::this_thread::sleep_for(20us);
   }
   count_gone(file.changed(0, OwnFiles::kAll));
@@ -264,7 +332,8 @@ void proceed_and_follow(const Call& call, cache::FullFile& file) {
 
 }  // namespace
 
-Changing::Changing(const Call& call, GuestFile& file) : files_(*call.supervisor.own_files()), gate_(call.supervisor.files().gate(file.status)) {
+Changing::Changing(const Call& call, GuestFile& file)
+    : files_(*call.supervisor.own_files()), gate_(call.supervisor.files().gate(file.status)) {
   file_ = call.supervisor.files().full(file.status);
   if (file_) contents_ = std::unique_lock(file_->contents());
 }
@@ -294,7 +363,8 @@ void on_file_copy(const Call& call) {
     auto out = guest_file(call, copy.out);
     auto in = guest_file(call, copy.in);
     if (in && in->full)
-      if (const auto clean = call.supervisor.own_files()->write_back(*in->full); !clean) return call.fail(clean.error().code);
+      if (const auto clean = call.supervisor.own_files()->write_back(*in->full); !clean)
+        return call.fail(clean.error().code);
     if (!out || !out->writable()) {
       in.reset(), out.reset();
       return call.proceed();
@@ -343,23 +413,50 @@ void on_fallocate(const Call& call) {
       const auto most = within_limit(call, end - 1, 1);
       if (!most) done = tl::unexpected(most.error());
     }
-    if (done && ::fallocate(file->fd.get(), static_cast<int>(call.argument(1)), offset, length) != 0) done = fail(errno);
+    if (done && ::fallocate(file->fd.get(), static_cast<int>(call.argument(1)), offset, length) != 0)
+      done = fail(errno);
     const PageIndex first = page_of(static_cast<Bytes>(offset));
-    if (done) changing.note(first, OwnFiles::kAll, [first](cache::FullFile& file) { return file.changed(first, OwnFiles::kAll); });
+    if (done)
+      changing.note(first, OwnFiles::kAll,
+                    [first](cache::FullFile& file) { return file.changed(first, OwnFiles::kAll); });
   }
   call.finish(done);
 }
 
 void on_truncate(const Call& call) {
-  const auto file = target_of(call, AT_FDCWD, call.argument(0));
-  file ? proceed_and_follow(call, *file) : call.proceed();
+  const Target target = target_of(call, AT_FDCWD, call.argument(0));
+  const auto size = static_cast<off_t>(call.argument(1));
+  if (!target.file) return call.proceed();
+  if (size < 0 || !has_our_rights(call)) return proceed_and_follow(call, *target.file);
+  if (static_cast<Bytes>(size) > target.file->size())
+    if (const auto most = within_limit(call, static_cast<Bytes>(size) - 1, 1); !most)
+      return call.fail(most.error().code);
+  const auto place = fmt::format("/proc/self/fd/{}", target.place.get());
+  call.finish(resize_in_place(call, *target.file, [&] { return ::truncate(place.c_str(), size) == 0; }));
 }
 
 bool open_and_truncate(const Call& call, int directory, VirtAddr path, std::uint64_t flags) {
   if (call.supervisor.own_files() == nullptr || (flags & O_TRUNC) == 0 || (flags & O_PATH) != 0) return false;
-  const auto file = target_of(call, directory, path);
-  if (!file) return false;
-  proceed_and_follow(call, *file);
+  if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return false;
+  const Target target = target_of(call, directory, path);
+  if (!target.file) return false;
+  if (!has_our_rights(call)) {
+    proceed_and_follow(call, *target.file);
+    return true;
+  }
+  const auto place = fmt::format("/proc/self/fd/{}", target.place.get());
+  UniqueFd opened;
+  const auto done = resize_in_place(call, *target.file, [&] {
+    opened.reset(::open(place.c_str(), (static_cast<int>(flags) & ~(O_CREAT | O_NOFOLLOW)) | O_CLOEXEC | O_NOCTTY));
+    return static_cast<bool>(opened);
+  });
+  if (!done) {
+    call.fail(done.error().code);
+  } else if (const auto given =
+                 call.supervisor.listener().reply_fd(call.notification.id, opened.get(), (flags & O_CLOEXEC) != 0);
+             !given) {
+    call.fail(given.error().code);
+  }
   return true;
 }
 
@@ -369,7 +466,8 @@ void on_truncating_open(const Call& call) {
     return;
   }
   open_how how{};
-  if (call.argument(3) < sizeof how || !read_guest(call.space(), call.argument(2), &how, sizeof how)) return call.proceed();
+  if (call.argument(3) < sizeof how || !read_guest(call.space(), call.argument(2), &how, sizeof how))
+    return call.proceed();
   if (!open_and_truncate(call, static_cast<int>(call.argument(0)), call.argument(1), how.flags)) call.proceed();
 }
 

@@ -132,7 +132,7 @@ Result<void> give_back(Space& space, const Listener& listener) {
     if (file != nullptr && file->given_up() && v.layered) leaving.push_back(v);
   }
   for (const vm::Vma& v : leaving) {
-    const auto successor = std::make_shared<cache::HostObject>(v.object->name(), v.object->device(), v.object->inode());
+    const auto successor = cache::successor_of(static_cast<const cache::FileObject&>(*v.object));
     PAGEFOLD_CHECK(hand_over_private(space, listener, v, successor));
   }
   return {};

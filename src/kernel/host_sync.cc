@@ -209,7 +209,7 @@ std::vector<HostOp> hand_over(Space& space) {
   std::map<const vm::Object*, vm::ObjectRef> successors;
   for (const vm::Vma& v : leaving) {
     auto& successor = successors[v.object.get()];
-    if (!successor) successor = std::make_shared<cache::HostObject>(v.object->name(), v.object->device(), v.object->inode());
+    if (!successor) successor = cache::successor_of(static_cast<const cache::FileObject&>(*v.object));
     space.map.modify(v.range, [&](vm::Vma& piece) { piece.object = successor; });
     HostOp op;
     op.piece = {v.range, HostPiece::Kind::Host, v.prot, v.offset, nullptr};

@@ -22,21 +22,23 @@ using view::PageState;
 // How many spaces have mapped each page of an object: the sets of all spaces that have any.
 using Mappers = std::vector<vm::PageSet>;
 
-// A file's name as it was mapped; the host knows whether it has been removed since, or another put in its place.
-std::string name_today(const vm::Object& object) {
-  constexpr std::string_view kRemoved = " (deleted)";
+// What a file is called now: the host knows whether it has been renamed or removed since it was mapped.
+std::string name_today(const vm::Vma& v) {
+  const vm::Object& object = *v.object;
   const auto* file = dynamic_cast<const cache::FileObject*>(&object);
-  if (file == nullptr || object.name().ends_with(kRemoved)) return object.name();
+  const auto* host = dynamic_cast<const cache::HostObject*>(&object);
+  const int fd = v.opened_as ? v.opened_as->get() : file != nullptr ? file->file() : host != nullptr ? host->place() : -1;
+  if (fd < 0) return object.name();
   std::error_code unknown;
-  const auto link = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", file->file()), unknown);
-  return link.native().ends_with(kRemoved) ? object.name() + std::string(kRemoved) : object.name();
+  const auto link = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd), unknown);
+  return link.native().starts_with('/') ? link.native() : object.name();
 }
 
 std::string display_name(const vm::Vma& v) {
   switch (v.tag) {
     case vm::Tag::Heap: return "[heap]";
     case vm::Tag::Stack: return "[stack]";
-    default: return v.object ? name_today(*v.object) : std::string();
+    default: return v.object ? name_today(v) : std::string();
   }
 }
 

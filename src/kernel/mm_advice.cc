@@ -131,9 +131,23 @@ Result<void> advise(const Call& call, VirtRange r, int advice) {
   return hole || at < r.end ? Result<void>(fail(ENOMEM)) : Result<void>{};
 }
 
-Result<void> populate_advice(const Call& call, VirtRange r, bool write) {
+// Mapping by mapping: the host fills what it maps itself.
+Result<void> populate_advice(const Call& call, VirtRange r, int advice) {
   Space& space = call.space();
-  return populate(call.supervisor, space, r, write ? Purpose::Write : Purpose::Read);
+  for (VirtAddr at = r.start; at < r.end;) {
+    VirtRange part;
+    {
+      const std::lock_guard lock(space.mutex);
+      const vm::Vma* v = space.map.find(at);
+      if (v == nullptr) return fail(ENOMEM);
+      part = v->range.intersect({at, r.end});
+      if (v->host()) PAGEFOLD_CHECK(advise_host(call, part, advice));
+      at = part.end;
+      if (v->host()) continue;
+    }
+    PAGEFOLD_CHECK(populate(call.supervisor, space, part, advice == MADV_POPULATE_WRITE ? Purpose::Write : Purpose::Read));
+  }
+  return {};
 }
 
 Result<void> lock_range(const Call& call, VirtRange r, bool on_fault) {
@@ -193,7 +207,7 @@ void on_madvise(const Call& call) {
   const auto checked = check(call.argument(0), call.argument(1), EINVAL, Wrapped::Refused);
   if (checked.error != 0) return call.fail(checked.error);
   if (checked.empty) return call.reply(0);
-  if (fills) return call.finish(populate_advice(call, checked.range, advice == MADV_POPULATE_WRITE));
+  if (fills) return call.finish(populate_advice(call, checked.range, advice));
   call.finish(advise(call, checked.range, advice));
 }
 

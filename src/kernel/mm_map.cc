@@ -58,6 +58,7 @@ struct MapRequest {
 struct Backing {
   vm::ObjectRef object;
   std::shared_ptr<const void> hold;
+  std::shared_ptr<const UniqueFd> opened_as;
   UniqueFd fd;
   vm::Prot may = vm::kRead | vm::kWrite | vm::kExec;
 };
@@ -102,6 +103,7 @@ Result<Backing> file_backing(const Call& call, const MapRequest& m) {
   backing.object = PAGEFOLD_TRY(call.supervisor.files().lookup(backing.fd.get(), name.data()));
   if (const auto full = std::dynamic_pointer_cast<cache::FullFile>(backing.object)) {
     call.supervisor.own_files()->refresh(*full);
+    if (full->name() != name.data()) backing.opened_as = std::make_shared<const UniqueFd>(::open(link.c_str(), O_PATH | O_CLOEXEC));
     if (m.shared() && writable)
       backing.hold = PAGEFOLD_TRY(call.supervisor.own_files()->hold(full, std::move(backing.fd)));
   }
@@ -199,6 +201,7 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
   v.shared = m.shared();
   v.object = backing.object;
   v.hold = std::move(backing.hold);
+  v.opened_as = std::move(backing.opened_as);
   v.offset = m.anonymous() ? 0 : m.offset;
   v.grows_down = (m.flags & MAP_GROWSDOWN) != 0;
   v.no_reserve = (m.flags & MAP_NORESERVE) != 0;

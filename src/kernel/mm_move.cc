@@ -52,7 +52,7 @@ Result<void> validate(const Move& m) {
 // The program sees one mapping where pieces differ only in their part of the layer.
 bool one_mapping(const vm::Vma& a, const vm::Vma& b) {
   return a.range.end == b.range.start && a.prot == b.prot && a.may == b.may && a.shared == b.shared && a.object == b.object &&
-         a.layered == b.layered && a.tag == b.tag && a.locked == b.locked && (!a.object || a.object_offset(b.range.start) == b.offset);
+         a.layered == b.layered && a.tag == b.tag && a.locked == b.locked && a.opened_as == b.opened_as && (!a.object || a.object_offset(b.range.start) == b.offset);
 }
 
 // The pieces of r, which must be one mapping. EFAULT otherwise.
@@ -164,7 +164,7 @@ Result<VirtAddr> duplicate(const Call& call, const Move& m, vm::Vma v) {
   return there.start;
 }
 
-Result<VirtAddr> remap(const Call& call, const Move& m) {
+Result<VirtAddr> remap(const Call& call, Move m) {
   PAGEFOLD_CHECK(validate(m));
   Space& space = call.space();
   std::unique_lock lock(space.mutex);
@@ -179,6 +179,12 @@ Result<VirtAddr> remap(const Call& call, const Move& m) {
       PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), tail, Urgency::Lazy));
     }
     return m.old_start;
+  }
+  if (m.fixed() && !m.keep_old() && m.new_size < m.old_size) {  // mm/mremap.c, shrink_vma: only what is kept must be one mapping
+    const VirtRange tail{m.old_start + m.new_size, m.old_start + m.old_size};
+    PAGEFOLD_CHECK(unmap_range(space, tail));
+    PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), tail, Urgency::Lazy));
+    m.old_size = m.new_size;
   }
   auto pieces = PAGEFOLD_TRY(pieces_of(space, m.old_range()));
   const bool grows = m.new_size > m.old_size;

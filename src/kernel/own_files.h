@@ -1,9 +1,9 @@
-// Fully owned files in the supervisor (`--own-files`; cache/full_file.h says what they are): their pages are guarded in every
-// address space that may store into them, and written back when something must see the file: msync, fsync, a call that reads
-// it, the last writable mapping's end, exec, the end of the run, and every --writeback interval.
+// Fully owned files in the supervisor (`--own-files`; cache/full_file.h says what they are): their pages are guarded in
+// every address space that may store into them, and written back when something must see the file: msync, fsync, a call
+// that reads it, the last writable mapping's end, exec, the end of the run, and every --writeback interval.
 //
-// Locks: FullFile::contents() first, then each Space::mutex in turn. No function may be called with a Space::mutex held, but
-// where it says so.
+// Locks: FullFile::contents() first, then each Space::mutex in turn. No function may be called with a Space::mutex
+// held, but where it says so.
 #pragma once
 
 #include <chrono>
@@ -35,11 +35,12 @@ class OwnFiles {
   // As write_back, and tells what a write-back in the background had to leave (once).
   Result<void> synchronise(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll);
 
-  // Mirrors of [first, last) are dropped in every space: the file is about to differ from them, or does. With contents() held.
+  // Mirrors of [first, last) are dropped in every space: the file is about to differ from them, or does. With
+  // contents() held.
   void expel_locked(cache::FullFile& file, PageIndex first, PageIndex last);
   void expel(cache::FullFile& file, PageIndex first, PageIndex last);
-  // The file's [first, last) has just been changed, and its size may be another: mirrors are dropped, and private copies of what
-  // is now cut off as well. With contents() held.
+  // The file's [first, last) has just been changed, and its size may be another: mirrors are dropped, and private
+  // copies of what is now cut off as well. With contents() held.
   void changed(cache::FullFile& file, PageIndex first, PageIndex last, Bytes old_size);
 
   // madvise(MADV_REMOVE): the pages become a hole.

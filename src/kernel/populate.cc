@@ -60,7 +60,8 @@ Spot look_at(Space& space, VirtAddr at, Purpose purpose) {
     look_for_evicted(space, *v, at, spot);
     return spot;
   }
-  if (v->prot == vm::kNone || (spot.write && !v->writable())) return {fail(EINVAL)};
+  const bool unreadable = purpose == Purpose::Read && (v->prot & vm::kRead) == 0;
+  if (v->prot == vm::kNone || unreadable || (spot.write && !v->writable())) return {fail(EINVAL)};
   if (v->host()) {
     spot.skip_to = v->range.end;
   } else if (!v->object || v->layered) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/fd.h"
 #include "base/page.h"
 #include "vm/fault_around.h"
 #include "vm/object.h"
@@ -34,6 +35,8 @@ struct Vma {
   Bytes layer = 0;
   // What must stay open as long as the mapping exists.
   std::shared_ptr<const void> hold;
+  // The file was opened by another of its names than the object's: a descriptor that knows this one.
+  std::shared_ptr<const UniqueFd> opened_as;
   FaultAround around;
 
   [[nodiscard]] bool host() const { return object && object->kind() == Object::Kind::Host; }

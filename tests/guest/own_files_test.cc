@@ -1,5 +1,5 @@
-// `pagefold run --own-files`: when the stores of a guest reach the file, as a process outside the run sees it. (That guests among
-// each other see what they would natively is compared by native_vs_pagefold_test.cc and tests/soak.)
+// `pagefold run --own-files`: when the stores of a guest reach the file, as a process outside the run sees it. (That
+// guests among each other see what they would natively is compared by native_vs_pagefold_test.cc and tests/soak.)
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -35,7 +35,8 @@ bool wait_until(const std::function<bool()>& is_true) {
   return is_true();
 }
 
-// Runs a program of file operations (helpers/runs_file_operations.c); at each of its `meet` lines the step of that number is taken.
+// Runs a program of file operations (helpers/runs_file_operations.c); at each of its `meet` lines the step of that
+// number is taken.
 RunResult play(const std::string& directory, const std::string& program, const std::vector<std::string>& flags,
                const std::vector<std::function<void()>>& steps) {
   std::ofstream(directory + "/program") << program;
@@ -64,10 +65,13 @@ const std::string kOld(10, 'A'), kNew(10, 'x');
 class OwnFiles : public testing::Test {
  protected:
   [[nodiscard]] std::string directory() const { return fresh_.path(); }
-  [[nodiscard]] std::string start_of(const std::string& name) const { return content_of(directory() + "/" + name).substr(0, 10); }
+  [[nodiscard]] std::string start_of(const std::string& name) const {
+    return content_of(directory() + "/" + name).substr(0, 10);
+  }
   void expect_after(const std::string& rest, const std::string& seen, const char* name = "f0") {
-    const auto result = play(directory(), std::string(kStore) + "meet 0\n" + rest + "meet 1\n", kNoInterval,
-                             {[&] { EXPECT_EQ(start_of("f0"), kOld); }, [&, seen] { EXPECT_EQ(start_of(name), seen); }});
+    const auto result =
+        play(directory(), std::string(kStore) + "meet 0\n" + rest + "meet 1\n", kNoInterval,
+             {[&] { EXPECT_EQ(start_of("f0"), kOld); }, [&, seen] { EXPECT_EQ(start_of(name), seen); }});
     EXPECT_EQ(result.status, 0) << result.out << result.err;
   }
 
@@ -91,14 +95,19 @@ TEST_F(OwnFiles, AStoreReachesTheFileByTheProgramsEnd) {
 
 TEST_F(OwnFiles, AStoreReachesTheFileByTime) {
   const auto look = [&] { EXPECT_TRUE(wait_until([&] { return start_of("f0") == kNew; })); };
-  EXPECT_EQ(play(directory(), std::string(kStore) + "meet 0\n", {"run", "-q", "--own-files", "--writeback=50ms", "--"}, {look}).status, 0);
+  EXPECT_EQ(play(directory(), std::string(kStore) + "meet 0\n", {"run", "-q", "--own-files", "--writeback=50ms", "--"},
+                 {look})
+                .status,
+            0);
 }
 
 // Twice written back, twice stored: a page that was written back is known to be dirty again.
 TEST_F(OwnFiles, EveryStoreAfterAWriteBackIsSeen) {
   const std::string program = std::string(kStore) + "msync 0 0 1 0\nmeet 0\nstore 0 0 10 121\nmsync 0 0 1 0\nmeet 1\n";
   EXPECT_EQ(play(directory(), program, kNoInterval,
-                 {[&] { EXPECT_EQ(start_of("f0"), kNew); }, [&] { EXPECT_EQ(start_of("f0"), std::string(10, 'y')); }}).status, 0);
+                 {[&] { EXPECT_EQ(start_of("f0"), kNew); }, [&] { EXPECT_EQ(start_of("f0"), std::string(10, 'y')); }})
+                .status,
+            0);
 }
 
 TEST_F(OwnFiles, AKilledProgramsStoresReachTheFile) {
@@ -108,7 +117,8 @@ TEST_F(OwnFiles, AKilledProgramsStoresReachTheFile) {
       const std::string name = entry.path().filename();
       if (name.find_first_not_of("0123456789") != std::string::npos) continue;
       std::error_code gone;
-      if (fs::read_symlink(entry.path() / "cwd", gone) == directory() && content_of(entry.path() / "cmdline").find("runs_file") == guest_helper_directory().size() + 1)
+      if (fs::read_symlink(entry.path() / "cwd", gone) == directory() &&
+          content_of(entry.path() / "cmdline").find("runs_file") == guest_helper_directory().size() + 1)
         ::kill(std::stoi(name), SIGKILL);
     }
   };
@@ -128,9 +138,11 @@ TEST_F(OwnFiles, AFailedWriteBackKeepsThePageDirty) {
     ::close(fd);
   };
   const std::string program =
-      "reset\nopen 0 0 1\nftruncate 0 40960\nmap 0 0 10 3 1 0\nstore 0 32768 10 120\nmeet 0\nmsync 0 8 1 0\nmeet 1\nload 0 32768 10\nmsync 0 8 1 0\nmsync 0 8 1 0\nmeet 2\n";
+      "reset\nopen 0 0 1\nftruncate 0 40960\nmap 0 0 10 3 1 0\nstore 0 32768 10 120\nmeet 0\nmsync 0 8 1 0\nmeet "
+      "1\nload 0 32768 10\nmsync 0 8 1 0\nmsync 0 8 1 0\nmeet 2\n";
   const auto look = [&] { EXPECT_EQ(content_of(directory() + "/f0").substr(32768, 10), kNew); };
-  const auto result = play(directory(), program, kNoInterval, {fill, [&] { fs::remove(directory() + "/ballast"); }, look});
+  const auto result =
+      play(directory(), program, kNoInterval, {fill, [&] { fs::remove(directory() + "/ballast"); }, look});
   ::umount2(directory().c_str(), MNT_DETACH);
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_NE(result.out.find("7 msync 0 8 1 0: = ENOSPC"), std::string::npos) << result.out;

@@ -6,6 +6,7 @@
 // island of its own, kSlotPages long, at an address that no output shows. Offsets and lengths are in bytes.
 #include <dirent.h>
 #include <sys/sendfile.h>
+#include <sys/statfs.h>
 
 #include "guest.h"
 
@@ -118,10 +119,18 @@ static void op_pwritev(void) {
   tell(pwritev2(fd_of(a[0]), v, 3, a[1], a[4] & 1 ? RWF_APPEND : 0));
 }
 static void op_seek(void) { tell(lseek(fd_of(a[0]), a[1], (int)(a[2] % 3))); }
-static void op_hole(void) { tell(lseek(fd_of(a[0]), a[1], a[2] & 1 ? SEEK_HOLE : SEEK_DATA)); }
+// Reading a hole of a file on tmpfs through a mapping fills it; so where its holes are is nobody's business.
+static void op_hole(void) {
+  struct statfs fs;
+  if (fstatfs(fd_of(a[0]), &fs) == 0 && fs.f_type == 0x01021994) return;
+  tell(lseek(fd_of(a[0]), a[1], a[2] & 1 ? SEEK_HOLE : SEEK_DATA));
+}
 // The file's own bytes, to and from a mapping: the kernel touches the pages.
-static void op_read_map(void) { tell(pread(fd_of(a[0]), slot(a[1]) + a[2], bounded(a[3]), a[4])); }
-static void op_write_map(void) { tell(pwrite(fd_of(a[0]), slot(a[1]) + a[2], bounded(a[3]), a[4])); }
+// With O_DIRECT, which of two errors is told is left to the file system.
+static void op_read_map(void) {
+  if (fcntl(fd_of(a[0]), F_GETFL) & O_DIRECT) return;
+  tell(pread(fd_of(a[0]), slot(a[1]) + a[2], bounded(a[3]), a[4]));
+}
 static void op_map(void) {
   int flags = (a[4] & 1 ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED | (a[4] & 2 ? MAP_POPULATE : 0);
   size_t length = (size_t)(a[2] % kSlotPages) * PAGE;
@@ -131,11 +140,6 @@ static void op_unmap(void) { tell(munmap(slot(a[0]) + a[1] * (long)PAGE, (size_t
 static void op_protect(void) { tell(mprotect(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, (int)a[3] & 7)); }
 static void op_msync(void) { tell(msync(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, PICK(kSync, a[3]))); }
 static void op_advise(void) { tell(madvise(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, PICK(kAdvice, a[3]))); }
-static void op_remap(void) {
-  void* moved = mremap(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, (size_t)a[3] * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-                       slot(a[4]) + a[5] * (long)PAGE);
-  tell(moved == MAP_FAILED ? -1 : 0);
-}
 static void op_store(void) { reach(slot(a[0]) + a[1], bounded(a[2]), 1, (int)a[3]); }
 static void op_load(void) { reach(slot(a[0]) + a[1], bounded(a[2]), 0, 0); }
 static void op_ftruncate(void) { tell(ftruncate(fd_of(a[0]), a[1])); }
@@ -168,23 +172,73 @@ static void op_link(void) { tell(link(name_of(a[0], name1), name_of(a[1], name2)
 static void op_unlink(void) { tell(unlink(name_of(a[0], name1))); }
 static void op_stat(void) {
   struct stat status;
-  tell(stat(name_of(a[0], name1), &status));
-  printf(" %ld", (long)status.st_size);
+  long result = stat(name_of(a[0], name1), &status);
+  tell(result);
+  if (result == 0) printf(" %ld", (long)status.st_size);
 }
-// What this program's file mappings are, without addresses.
-static void op_maps(void) {
+// This program's own mappings, in runs: neighbours that continue each other count as one. Linux keeps them apart when they were
+// made through different opens, or have been given different advice.
+struct run {
+  unsigned long start, end, offset;
+  char what[600];
+};
+static size_t read_runs(struct run* runs, size_t most) {
   FILE* maps = MUST(fopen("/proc/self/maps", "r") ?: (FILE*)-1);
   char text[600];
-  while (fgets(text, sizeof text, maps) != NULL) {
-    unsigned long start, end, offset, inode;
+  size_t count = 0;
+  while (fgets(text, sizeof text, maps) != NULL && count < most) {
+    struct run* r = runs + count;
+    unsigned long inode;
     char prot[8], path[512] = "";
-    if (sscanf(text, "%lx-%lx %7s %lx %*s %lu %511[^\n]", &start, &end, prot, &offset, &inode, path) < 5) continue;
-    if (start < (unsigned long)ISLAND || start >= (unsigned long)ISLAND + kMaps * SLOT_STRIDE) continue;
+    if (sscanf(text, "%lx-%lx %7s %lx %*s %lu %511[^\n]", &r->start, &r->end, prot, &r->offset, &inode, path) < 5) continue;
+    if (r->start < (unsigned long)ISLAND || r->start >= (unsigned long)ISLAND + kMaps * SLOT_STRIDE) continue;
     const char* last = strrchr(path, '/');
-    printf(" %lu+%lu-%lu%s%lx%s", (start - (unsigned long)ISLAND) / SLOT_STRIDE, (start - (unsigned long)ISLAND) % SLOT_STRIDE / PAGE,
-           (end - start) / PAGE, prot, offset, last ? last : "");
+    snprintf(r->what, sizeof r->what, "%s%s", prot, last ? last : "");
+    struct run* b = count > 0 ? r - 1 : NULL;
+    if (b != NULL && b->end == r->start && b->offset + (b->end - b->start) == r->offset && strcmp(b->what, r->what) == 0)
+      b->end = r->end;
+    else
+      ++count;
   }
   fclose(maps);
+  return count;
+}
+enum { kMostRuns = 256 };
+static struct run runs[kMostRuns];
+static void op_maps(void) {
+  size_t count = read_runs(runs, kMostRuns);
+  for (size_t i = 0; i < count; ++i) {
+    unsigned long at = runs[i].start - (unsigned long)ISLAND;
+    printf(" %lu+%lu-%lu %s %lx", at / SLOT_STRIDE, at % SLOT_STRIDE / PAGE, (runs[i].end - runs[i].start) / PAGE, runs[i].what,
+           runs[i].offset);
+  }
+}
+// Not from a mapping of the very file, nor past O_DIRECT: how such writes proceed is left to the file system.
+static int is_self(const char* from, int fd) {
+  struct stat target, source;
+  if (fstat(fd, &target) != 0) return 0;
+  if (fcntl(fd, F_GETFL) & O_DIRECT) return 1;
+  size_t count = read_runs(runs, kMostRuns);
+  for (size_t i = 0; i < count; ++i) {
+    const char* name = strrchr(runs[i].what, '/');
+    if (name == NULL || runs[i].end <= (unsigned long)from || runs[i].start > (unsigned long)from + kMostBytes) continue;
+    if (stat(name + 1, &source) != 0 || source.st_ino == target.st_ino) return 1;
+  }
+  return 0;
+}
+static void op_write_map(void) {
+  char* from = slot(a[1]) + a[2];
+  if (!is_self(from, fd_of(a[0]))) tell(pwrite(fd_of(a[0]), from, bounded(a[3]), a[4]));
+}
+// Ranges of several mappings can be moved since Linux 6.17 only: not asked for.
+static void op_remap(void) {
+  char* from = slot(a[0]) + a[1] * (long)PAGE;
+  size_t count = read_runs(runs, kMostRuns), i = 0;
+  while (i < count && !(runs[i].start <= (unsigned long)from && (unsigned long)from + (size_t)a[2] * PAGE <= runs[i].end)) ++i;
+  if (i == count) return;
+  void* moved =
+      mremap(from, (size_t)a[2] * PAGE, (size_t)a[3] * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, slot(a[4]) + a[5] * (long)PAGE);
+  tell(moved == MAP_FAILED ? -1 : 0);
 }
 // For a driver: says that this line has been reached, and waits to be told to go on.
 static void op_meet(void) {

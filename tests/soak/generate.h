@@ -1,0 +1,17 @@
+// Random programs of memory and file operations, in the language of tests/guest/helpers/runs_file_operations.c. The
+// same seed gives the same program. A program is made of scenes; each begins with `reset` (fresh files, nothing open or
+// mapped) and ends by telling what is mapped and what the files hold, so a scene can be looked at, and shrunk, alone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pagefold::soak {
+
+using Scene = std::vector<std::string>;  // one line an operation, without the final newline
+
+Scene make_scene(std::uint64_t seed, unsigned operations);
+std::string text_of(const std::vector<Scene>& scenes);
+
+}  // namespace pagefold::soak
