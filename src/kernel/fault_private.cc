@@ -38,13 +38,32 @@ FaultService::Outcome FaultService::serve_layer(vm::Vma& v) {
   const PageIndex page = v.layer_page(fault_.address);
   if (layer.present().test(page) && layer.frames().is_out(page)) return bring_back(v, page);
   if (fault_.guarded) return layer.mirrors().test(page) ? stop_following(page) : break_sharing(page);
-  if (layer.present().test(page)) {
-    space_.uffd.wake({fault_.address, fault_.address + kPageSize});
-    return Outcome::Done;
-  }
+  if (layer.present().test(page)) return map_again(page);
   if (layer.inherited().test(page)) return pull(v, page);
   if (auto* file = dynamic_cast<cache::FileObject*>(v.object.get())) return fill_from_file(v, *file);
   return clear(v);
+}
+
+// The page has a frame. If it is not in the page tables, then because it is watched, or was filled by the supervisor.
+FaultService::Outcome FaultService::map_again(PageIndex page) {
+  const VirtRange here{fault_.address, fault_.address + kPageSize};
+  vm::Layer& layer = *space_.layer;
+  if (pressure() == nullptr) {
+    space_.uffd.wake(here);
+    return Outcome::Done;
+  }
+  if (layer.guarded().test(page)) {  // mapped anew it would not be protected
+    const auto copies = layer.push(page);
+    if (!copies) return give_up(copies.error());
+    layer.unguard(page);
+  }
+  const auto done = space_.uffd.map_present(here, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  finish(here, *done);
+  layer.note_touched(page);
+  layer.frames().touched(page);
+  record(FaultCause::FileCached, kPageSize);
+  return Outcome::Done;
 }
 
 FaultService::Outcome FaultService::break_sharing(PageIndex page) {

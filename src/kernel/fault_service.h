@@ -43,6 +43,7 @@ class FaultService {
   Outcome serve_layer(vm::Vma& v);
   Outcome fill_from_file(vm::Vma& v, cache::FileObject& file);
   Outcome fill_mirrors(vm::Vma& v, VirtRange r, const std::byte* contents);
+  Outcome map_again(PageIndex page);
   Outcome break_sharing(PageIndex page);
   Outcome pull(vm::Vma& v, PageIndex page);
   Outcome clear(vm::Vma& v);

@@ -107,7 +107,7 @@ void wait_for_exiting(Space& space) {
 //
 // Stores of other threads go on meanwhile, and the child must not see a later one without an earlier one: lists would be torn. So
 // no page may be copied before all are guarded; a store then waits for the mutex. alone: there is no other thread.
-Result<SpaceRef> snapshot(Space& parent, vm::Layer::Hot hot, bool alone) {
+Result<SpaceRef> snapshot(Supervisor& supervisor, Space& parent, vm::Layer::Hot hot, bool alone) {
   SpaceRef child = PAGEFOLD_TRY(Space::create(0));
   std::vector<std::shared_ptr<vm::Layer>> dropped;  // outlives the lock
   {
@@ -118,7 +118,7 @@ Result<SpaceRef> snapshot(Space& parent, vm::Layer::Hot hot, bool alone) {
       PAGEFOLD_CHECK(guard_pages(parent));
     }
     child->layer = vm::Layer::fork(parent.layer, child->frames(), hot, dropped);
-    if (Pressure* limit = pressure()) limit->adopt(child);
+    if (Pressure* limit = pressure()) limit->adopt(supervisor, child);
     PAGEFOLD_CHECK(guard_pages(parent));
     if (!alone) PAGEFOLD_CHECK(release_given(parent));
   }
@@ -235,7 +235,8 @@ void on_clone(const Call& call) {
     if (parent.state != Space::State::Running) return call.fail(EAGAIN);
     wait_for_exiting(parent);
     const bool copy = call.supervisor.fault_around() > 1 && pressure() == nullptr;
-    auto made = snapshot(parent, copy ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave, runs_alone(parent, call.task.group));
+    auto made = snapshot(call.supervisor, parent, copy ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave,
+                         runs_alone(parent, call.task.group));
     if (!made) {
       stats().note("fork: " + made.error().message());
       return call.fail(made.error().code == EMFILE ? EAGAIN : ENOMEM);
@@ -319,6 +320,20 @@ void on_exit_group(const Call& call) {
 
 namespace {
 
+// Pages that have a frame but are watched (reclaim/reclaimer.h), and so not in the page tables.
+void map_present_pages(Space& space, VirtRange r) {
+  const vm::Vma* v = space.map.find(r.start);
+  if (v == nullptr || !v->layered) return;
+  r = r.intersect(v->range);
+  const std::lock_guard family(space.layer->mutex());
+  const PageIndex first = v->layer_page(r.start);
+  space.layer->present().for_each_run(first, first + r.pages(), [&](PageIndex from, PageIndex to) {
+    if (space.layer->frames().next_out(from, to) != to) return;
+    const VirtAddr at = r.start + bytes_of(from - first);
+    (void)space.uffd.map_present({at, at + bytes_of(to - from)}, pmap::Uffd::Wake::Yes);
+  });
+}
+
 // As far above the stack pointer of an ending thread as its id may lie: thread-local storage is in between.
 constexpr Bytes kStackToThreadId = Bytes{2} << 20;
 
@@ -335,6 +350,7 @@ void keep_for_exit(const Call& call, VirtAddr stack) {
   if (pressure() != nullptr) (void)populate(call.supervisor, space, kept, Purpose::Restore);
   const std::lock_guard lock(space.mutex);
   release_guards(space, kept);
+  if (pressure() != nullptr) map_present_pages(space, kept);
 }
 
 }  // namespace

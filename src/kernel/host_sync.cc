@@ -227,10 +227,10 @@ Result<void> register_piece(Space& space, const HostPiece& piece) {
   if (piece.kind == HostPiece::Kind::Host) return {};
   if (piece.kind == HostPiece::Kind::Object) {
     const bool evictable = pressure() != nullptr && piece.object->kind() == vm::Object::Kind::Shared;
-    return evictable ? space.uffd.register_shared_stores(piece.range) : space.uffd.register_shared(piece.range);
+    return evictable ? space.uffd.register_evictable(piece.range) : space.uffd.register_shared(piece.range);
   }
-  if (piece.kind == HostPiece::Kind::Tracked) return space.uffd.register_shared_stores(piece.range);
-  PAGEFOLD_CHECK(space.uffd.register_private(piece.range));
+  if (piece.kind == HostPiece::Kind::Tracked) return space.uffd.register_evictable(piece.range);
+  PAGEFOLD_CHECK(pressure() != nullptr ? space.uffd.register_evictable(piece.range) : space.uffd.register_private(piece.range));
   // A fresh mapping has lost the write protection of pages that heirs still inherit, and of mirrors.
   const std::lock_guard family(space.layer->mutex());
   Result<void> done;

@@ -1,6 +1,7 @@
 #include "kernel/pressure.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -43,12 +44,14 @@ std::vector<Kept> keep_all(const std::vector<PageIndex>& pages, Refusal why) {
 
 class PrivatePages final : public Owner {
  public:
-  explicit PrivatePages(const SpaceRef& space) : space_(space), layer_(space->layer), frames_(space->swapped.get()) {}
+  PrivatePages(const SpaceRef& space, Supervisor& supervisor)
+      : supervisor_(supervisor), space_(space), layer_(space->layer), frames_(space->swapped.get()) {}
   [[nodiscard]] Kind kind() const override { return Kind::Private; }
 
   std::vector<Kept> evict(const std::vector<PageIndex>& pages, Patience patience) override {
     const auto layer = layer_.lock();
     if (!layer) return keep_all(pages, Refusal::Gone);
+    if (frames_->swap_full()) return keep_all(pages, Refusal::SwapFull);
     const SpaceRef space = space_.lock();
     std::unique_lock<std::mutex> lock;
     if (space) {
@@ -67,7 +70,47 @@ class PrivatePages final : public Owner {
     return kept;
   }
 
+  // Pages that fork has guarded keep their place in the page tables: the guard is there.
+  std::vector<PageIndex> watch(const std::vector<PageIndex>& pages) override {
+    const auto layer = layer_.lock();
+    const SpaceRef space = space_.lock();
+    if (!layer || !space) return {};
+    std::unique_lock lock(space->mutex, std::defer_lock);
+    if (!lock_within_patience(lock, Patience::Wait) || space->state != Space::State::Running || space->fork_child)
+      return {};
+    std::vector<PageIndex> watched;
+    std::vector<VirtRange> ranges;
+    {
+      const std::lock_guard family(layer->mutex());
+      for (const PageIndex page : pages) {
+        const Spot spot = look(space.get(), page);
+        if (spot.refusal || !spot.mapped || layer->guarded().test(page)) continue;
+        watched.push_back(page);
+        const VirtRange here{*spot.mapped, *spot.mapped + kPageSize};
+        if (!ranges.empty() && ranges.back().end == here.start)
+          ranges.back().end = here.end;
+        else
+          ranges.push_back(here);
+      }
+    }
+    return unmap(supervisor_, *space, ranges) ? watched : std::vector<PageIndex>{};
+  }
+
  private:
+  // The agent drops the page-table entries; the memfd keeps the pages.
+  static bool unmap(Supervisor& supervisor, Space& space, const std::vector<VirtRange>& ranges) {
+    for (std::size_t from = 0; from < ranges.size();) {
+      const std::size_t count = std::min<std::size_t>(ranges.size() - from, stub::kCommands);
+      if (!space.agent.wait_idle()) return false;
+      for (std::size_t i = 0; i < count; ++i)
+        space.area->commands[i] = {
+            SYS_madvise, {ranges[from + i].start, ranges[from + i].size(), MADV_DONTNEED, 0, 0, 0}, 0, 0};
+      if (!space.agent.run(supervisor.listener(), count)) return false;
+      from += count;
+    }
+    return true;
+  }
+
   // A page on its way: whether it may go, and where programs see it.
   struct Spot {
     std::optional<Refusal> refusal;
@@ -142,6 +185,7 @@ class PrivatePages final : public Owner {
     }
   }
 
+  Supervisor& supervisor_;
   std::weak_ptr<Space> space_;
   std::weak_ptr<vm::Layer> layer_;
   reclaim::SwappedFrames* frames_;  // it owns this
@@ -197,6 +241,7 @@ class SharedPages final : public Owner {
   std::vector<Kept> evict(const std::vector<PageIndex>& pages, Patience patience) override {
     const auto shared = shared_.lock();
     if (!shared) return keep_all(pages, Refusal::Gone);
+    if (frames_->swap_full()) return keep_all(pages, Refusal::SwapFull);
     const std::vector<SpaceRef> spaces = supervisor_.spaces();
     std::vector<std::unique_lock<std::mutex>> locks;
     for (const SpaceRef& space : spaces) {
@@ -258,10 +303,18 @@ Result<std::unique_ptr<Pressure>> Pressure::create(const MemoryOptions& options)
 Pressure::Pressure(const MemoryOptions& options, std::unique_ptr<reclaim::SwapBackend> swap)
     : options_(options),
       swap_(std::move(swap)),
-      reclaimer_(page_of(options.limit), reclaim::make_policy(options.policy)) {}
+      reclaimer_(page_of(options.limit), reclaim::make_policy(options.policy)),
+      watcher_([this] {
+        while (reclaimer_.wait_until_watch_is_due()) reclaimer_.watch_next();
+      }) {}
 
-void Pressure::adopt(const SpaceRef& space) {
-  const auto owner = std::make_shared<PrivatePages>(space);
+void Pressure::stop() {
+  reclaimer_.stop();
+  if (watcher_.joinable()) watcher_.join();
+}
+
+void Pressure::adopt(Supervisor& supervisor, const SpaceRef& space) {
+  const auto owner = std::make_shared<PrivatePages>(space, supervisor);
   space->swapped->set_owner(reclaimer_.add(owner, Owner::Kind::Private), owner);
 }
 

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
@@ -34,10 +35,13 @@ class Pressure {
 
   reclaim::Reclaimer& reclaimer() { return reclaimer_; }
   [[nodiscard]] reclaim::SwapBackend* swap() { return swap_.get(); }
+  ~Pressure() { stop(); }
+  // No more sampling; before the supervisor goes.
+  void stop();
   [[nodiscard]] const MemoryOptions& options() const { return options_; }
 
   // The space's private pages may be evicted from now on; its frames come from space.store.
-  void adopt(const std::shared_ptr<Space>& space);
+  void adopt(Supervisor& supervisor, const std::shared_ptr<Space>& space);
   void adopt(const std::shared_ptr<cache::FileObject>& file);
   void adopt(Supervisor& supervisor, const std::shared_ptr<frame::SharedObject>& shared);
 
@@ -47,6 +51,7 @@ class Pressure {
   MemoryOptions options_;
   std::unique_ptr<reclaim::SwapBackend> swap_;
   reclaim::Reclaimer reclaimer_;
+  std::thread watcher_;  // samples which frames are still in use
 };
 
 // The limit of this run; null when there is none.

@@ -455,6 +455,7 @@ int Supervisor::wait() {
 
 void Supervisor::stop() {
   if (stopping_.exchange(true)) return;
+  if (Pressure* limit = pressure()) limit->stop();
   if (control_) control_->stop();
   for (const SpaceRef& space : spaces()) space->agent.gone();
   ::eventfd_write(stop_event_.get(), 1);

@@ -104,7 +104,7 @@ class TakeOver {
 
   Result<SpaceRef> build() {
     space_ = PAGEFOLD_TRY(Space::create(pid_));
-    if (Pressure* limit = pressure()) limit->adopt(space_);
+    if (Pressure* limit = pressure()) limit->adopt(supervisor_, space_);
     space_->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     if (!space_->pidfd) return fail_errno("pidfd_open");
     space_->memory = open_memory(pid_);

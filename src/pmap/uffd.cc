@@ -80,7 +80,7 @@ Result<void> Uffd::register_private(VirtRange r) const {
   return register_range(r, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP);
 }
 
-Result<void> Uffd::register_shared_stores(VirtRange r) const {
+Result<void> Uffd::register_evictable(VirtRange r) const {
   return register_range(r, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP);
 }
 

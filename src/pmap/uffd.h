@@ -34,8 +34,8 @@ class Uffd {
   // that have a frame but are not mapped here.
   Result<void> register_private(VirtRange r) const;
   Result<void> register_shared(VirtRange r) const;
-  // ... and stores to write-protected ones.
-  Result<void> register_shared_stores(VirtRange r) const;
+  // Memory whose pages may be evicted reports all of these.
+  Result<void> register_evictable(VirtRange r) const;
 
   // Maps cleared frames. Only what was installed is woken: a caller whose page was there already must wake it.
   Result<Filled> zero(VirtRange r, Wake wake) const;

@@ -1,4 +1,5 @@
-// A list of frames with a place for each: appended, moved and removed in constant time. The bricks that policies are made of.
+// A list of frames with a place for each: appended, moved and removed in constant time. The bricks that policies are
+// made of.
 #pragma once
 
 #include <list>

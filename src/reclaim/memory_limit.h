@@ -1,6 +1,6 @@
-// How many frames there may be. Whoever is going to fill frames reserves them first; a frame that comes is then taken from its
-// thread's reservation, so that frames and reservations together never exceed the limit. A frame that nobody reserved is counted
-// all the same, as overdrawn; tests want none.
+// How many frames there may be. Whoever is going to fill frames reserves them first; a frame that comes is then taken
+// from its thread's reservation, so that frames and reservations together never exceed the limit. A frame that nobody
+// reserved is counted all the same, as overdrawn; tests want none.
 //
 // Pages, not bytes. Lock-free.
 #pragma once
@@ -30,6 +30,8 @@ class MemoryLimit {
     return taken < most_ ? most_ - taken : 0;
   }
 
+  // Frames there are and frames promised; more than most() only by what is overdrawn.
+  [[nodiscard]] PageIndex taken() const { return taken_; }
   // All of them or none.
   bool take(PageIndex pages) {
     PageIndex taken = taken_;
@@ -56,7 +58,8 @@ class MemoryLimit {
 class Reservation {
  public:
   Reservation() = default;
-  Reservation(MemoryLimit& limit, PageIndex pages) : limit_(&limit), left_(pages), outer_(std::exchange(current(), this)) {}
+  Reservation(MemoryLimit& limit, PageIndex pages)
+      : limit_(&limit), left_(pages), outer_(std::exchange(current(), this)) {}
   ~Reservation() {
     if (limit_ == nullptr) return;
     current() = outer_;
@@ -80,7 +83,8 @@ class Reservation {
 
 inline void MemoryLimit::came(PageIndex pages) {
   Reservation* reservation = Reservation::current();
-  const PageIndex reserved = reservation != nullptr && reservation->limit_ == this ? std::min(pages, reservation->left_) : 0;
+  const PageIndex reserved =
+      reservation != nullptr && reservation->limit_ == this ? std::min(pages, reservation->left_) : 0;
   if (reserved > 0) reservation->left_ -= reserved;
   if (pages > reserved) {
     taken_ += pages - reserved;

@@ -1,11 +1,12 @@
-// Which frame goes next. A policy orders the frames that could be evicted; it knows them by key only, asks nobody anything and
-// does no eviction itself. What it is told: a frame has come, was touched again (as far as anybody can see, docs/pressure.md),
-// has gone by itself. What it answers: the next to go.
+// Which frame goes next. A policy orders the frames that could be evicted; it knows them by key only, asks nobody
+// anything and does no eviction itself. What it is told: a frame has come, was touched again (as far as anybody can
+// see, docs/pressure.md), has gone by itself. What it answers: the next to go.
 //
-// Its entries are hints: the owner of a frame has the last word (reclaimer.h). So an insert of what is there counts as a touch,
-// and what is not there may be touched or removed without effect.
+// Its entries are hints: the owner of a frame has the last word (reclaimer.h). So an insert of what is there counts as
+// a touch, and what is not there may be touched or removed without effect.
 //
-// One small file each; a new policy is its file and a line in policy.cc. Not synchronised: the Reclaimer's lock protects it.
+// One small file each; a new policy is its file and a line in policy.cc. Not synchronised: the Reclaimer's lock
+// protects it.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Clock, or second chance (Corbato 1968): frames stand in a circle in the order of their coming; the hand passes by, takes away
-// the mark of those touched since its last visit, and evicts the first without one.
+// Clock, or second chance (Corbato 1968): frames stand in a circle in the order of their coming; the hand passes by,
+// takes away the mark of those touched since its last visit, and evicts the first without one.
 #pragma once
 
 #include "reclaim/frame_list.h"

@@ -1,5 +1,5 @@
-// Least recently used: the frame whose last known touch is longest ago goes first. Exact where every touch is seen; here it sees
-// faults and sampled touches.
+// Least recently used: the frame whose last known touch is longest ago goes first. Exact where every touch is seen;
+// here it sees faults and sampled touches.
 #pragma once
 
 #include "reclaim/frame_list.h"

@@ -1,6 +1,7 @@
-// S3-FIFO (Yang et al., SOSP 2023, "FIFO queues are all you need for cache eviction"): new frames stand on probation in a small
-// queue, a tenth of all; those touched there, or wanted again soon after they left it (the ghosts), belong to the main queue,
-// where a touch saves them once, at most three times. A scan passes through the small queue and spoils nothing.
+// S3-FIFO (Yang et al., SOSP 2023, "FIFO queues are all you need for cache eviction"): new frames stand on probation in
+// a small queue, a tenth of all; those touched there, or wanted again soon after they left it (the ghosts), belong to
+// the main queue, where a touch saves them once, at most three times. A scan passes through the small queue and spoils
+// nothing.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +38,8 @@ class S3Fifo final : public ReplacementPolicy {
   [[nodiscard]] std::vector<FrameKey> next(std::size_t most) const override {
     std::vector<FrameKey> coming;
     const auto untouched = [](Touches touches) { return touches == 0; };
-    if (small_.size() > size() / kSmallShare) small_.first(std::min(most, small_.size() - size() / kSmallShare), coming, untouched);
+    if (small_.size() > size() / kSmallShare)
+      small_.first(std::min(most, small_.size() - size() / kSmallShare), coming, untouched);
     main_.first(most, coming, untouched);
     small_.first(most + small_.size(), coming, [&](Touches touches) { return touches == 0 && coming.size() < most; });
     std::sort(coming.begin(), coming.end());

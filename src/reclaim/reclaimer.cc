@@ -1,6 +1,7 @@
 #include "reclaim/reclaimer.h"
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 
 namespace pagefold::reclaim {
@@ -11,6 +12,10 @@ constexpr PageIndex kMostAtATime = 64;
 constexpr PageIndex kLeastAtATime = 4;
 constexpr PageIndex kShareAtATime = 64;  // of the limit
 
+// A frame is watched when so many are to go before it, as a share of the limit: time enough for a program that still
+// needs it to touch it again, and few enough faults for that.
+constexpr PageIndex kWatchedShare = 8, kLeastWatched = 16;
+
 // How long to wait for owners that are busy before saying that nothing is left: much longer than any of them may be.
 constexpr std::chrono::milliseconds kPause{5};
 constexpr std::chrono::seconds kBusyPatience{30};
@@ -18,7 +23,8 @@ constexpr int kEmptyRounds = 4;
 
 }  // namespace
 
-Reclaimer::Reclaimer(PageIndex limit, std::unique_ptr<ReplacementPolicy> policy) : limit_(limit), policy_(std::move(policy)) {}
+Reclaimer::Reclaimer(PageIndex limit, std::unique_ptr<ReplacementPolicy> policy)
+    : limit_(limit), policy_(std::move(policy)) {}
 
 PageIndex Reclaimer::batch() const { return std::clamp(limit_.most() / kShareAtATime, kLeastAtATime, kMostAtATime); }
 
@@ -52,6 +58,7 @@ void Reclaimer::gone(OwnerId owner, PageIndex first, PageIndex last, Going why) 
   const std::lock_guard lock(mutex_);
   for (PageIndex page = first; page < last; ++page) {
     const FrameKey frame = frame_key(owner, page);
+    watched_.erase(frame);
     if (!ahead_.erase(frame) && why == Going::Freed) policy_->removed(frame);
   }
   changed_.notify_all();
@@ -66,7 +73,7 @@ void Reclaimer::refaulted(OwnerId owner) {
 void Reclaimer::touched(OwnerId owner, PageIndex page) {
   const FrameKey frame = frame_key(owner, page);
   const std::lock_guard lock(mutex_);
-  ++counts_.seen;
+  counts_.seen += watched_.erase(frame);
   if (ahead_.erase(frame))
     policy_->inserted(frame);
   else
@@ -151,14 +158,64 @@ Reclaimer::Round Reclaimer::evict_some(PageIndex want, Patience patience) {
       }
       const auto kept = g.owner->evict(g.pages, patience);
       freed += g.pages.size() - kept.size();
-      busy = busy || std::any_of(kept.begin(), kept.end(), [](const Kept& k) { return k.why == Refusal::Busy || k.why == Refusal::Gone; });
+      busy = busy || std::any_of(kept.begin(), kept.end(),
+                                 [](const Kept& k) { return k.why == Refusal::Busy || k.why == Refusal::Gone; });
       put_back(g.id, kept);
       const std::lock_guard lock(mutex_);
       counts_.evicted[static_cast<std::size_t>(g.owner->kind())] += g.pages.size() - kept.size();
+      evicted_since_watch_ += g.pages.size() - kept.size();
+      if (evicted_since_watch_ >= watch_distance() / 4) watch_due_.notify_one();
     }
   }
   if (freed > 0) return Round::Freed;
   return busy ? Round::Busy : Round::Nothing;
+}
+
+PageIndex Reclaimer::watch_distance() const { return std::max(kLeastWatched, limit_.most() / kWatchedShare); }
+
+bool Reclaimer::wait_until_watch_is_due() {
+  std::unique_lock lock(mutex_);
+  watch_due_.wait(lock, [this] { return stopping_ || evicted_since_watch_ >= watch_distance() / 4; });
+  return !stopping_;
+}
+
+void Reclaimer::stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  watch_due_.notify_all();
+}
+
+void Reclaimer::watch_next() {
+  std::vector<Group> groups;
+  {
+    const std::lock_guard lock(mutex_);
+    evicted_since_watch_ = 0;
+    std::vector<FrameKey> coming;
+    ahead_.first(watch_distance(), coming, [](Nothing) { return true; });
+    if (coming.size() < watch_distance()) {
+      const auto further = policy_->next(watch_distance() - coming.size());
+      coming.insert(coming.end(), further.begin(), further.end());
+    }
+    std::erase_if(coming, [this](FrameKey frame) { return watched_.contains(frame); });
+    groups = group(coming);
+  }
+  for (const Group& g : groups) {
+    if (!g.owner) continue;
+    const auto watched = g.owner->watch(g.pages);
+    const std::lock_guard lock(mutex_);
+    counts_.watched += watched.size();
+    for (const PageIndex page : watched) watched_.insert(frame_key(g.id, page));
+  }
+}
+
+void Reclaimer::check_invariants() const {
+  const std::lock_guard lock(mutex_);
+  assert(limit_.used() <= limit_.taken());
+  assert(limit_.taken() <= limit_.most() + limit_.overdrawn());
+  assert(limit_.used() <= limit_.peak());
+  // Every frame that came is known, by one of the two.
+  assert(policy_->size() + ahead_.size() == limit_.used());
+  for ([[maybe_unused]] const FrameKey frame : watched_) assert(owners_.contains(owner_of(frame)));
 }
 
 ReclaimCounts Reclaimer::counts() const {

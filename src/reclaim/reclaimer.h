@@ -1,12 +1,12 @@
-// Keeps the frames of a run below its limit: whoever needs frames asks here before it takes any lock; when there is no room, the
-// policy names frames, and their owners take them away.
+// Keeps the frames of a run below its limit: whoever needs frames asks here before it takes any lock; when there is no
+// room, the policy names frames, and their owners take them away.
 //
-// An Owner is what frames belong to: the private pages of one address space, a file in the page cache, shared memory. It has the
-// last word on each page (it may be locked, busy, or gone), and tells came() and gone() whatever happens to its frames, by
-// eviction or otherwise. What the Reclaimer keeps are hints, put right at the next look.
+// An Owner is what frames belong to: the private pages of one address space, a file in the page cache, shared memory.
+// It has the last word on each page (it may be locked, busy, or gone), and tells came() and gone() whatever happens to
+// its frames, by eviction or otherwise. What the Reclaimer keeps are hints, put right at the next look.
 //
-// Frames put in ahead of need go first, in the order of their coming, and are never a reason to evict another: speculation gets
-// what is free beyond a reserve for demand.
+// Frames put in ahead of need go first, in the order of their coming, and are never a reason to evict another:
+// speculation gets what is free beyond a reserve for demand.
 //
 // Locks: make_room() wants none held; came(), gone(), touched() may be called under any (Reclaimer's own is innermost).
 #pragma once
@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -43,8 +44,9 @@ class Owner {
   [[nodiscard]] virtual Kind kind() const = 0;
   // Takes the frames of these pages (ascending) away, their contents safe. Returns those that stay.
   virtual std::vector<Kept> evict(const std::vector<PageIndex>& pages, Patience patience) = 0;
-  // Takes the pages out of all page tables, so that the next touch is seen. Optional.
-  virtual void watch(const std::vector<PageIndex>&) {}
+  // Takes these pages (ascending) out of all page tables, frames and contents untouched, so that the next touch of each
+  // is seen and told to touched(). Returns those for which it did.
+  virtual std::vector<PageIndex> watch(const std::vector<PageIndex>&) { return {}; }
 };
 inline constexpr std::size_t kOwnerKinds = static_cast<std::size_t>(Owner::Kind::kCount);
 
@@ -73,11 +75,20 @@ class Reclaimer {
   // A page that was being watched was touched.
   void touched(OwnerId owner, PageIndex page);
 
-  // Reserves `need` frames, evicting others if it must, and up to `wish` where they are free anyway. The number it took, to be
-  // put in a Reservation. EAGAIN: NoWait, and it would have to wait. ENOMEM: nothing is left that could go.
+  // Referenced bits, as far as there can be any: frames that will soon be the next to go are watched. Whoever may wait
+  // calls it again and again; it returns at once when stop() has been called, else when evictions have made it worth
+  // while.
+  bool wait_until_watch_is_due();
+  void watch_next();
+  void stop();
+
+  // Reserves `need` frames, evicting others if it must, and up to `wish` where they are free anyway. The number it
+  // took, to be put in a Reservation. EAGAIN: NoWait, and it would have to wait. ENOMEM: nothing is left that could go.
   Result<PageIndex> make_room(PageIndex need, PageIndex wish, Patience patience);
 
   [[nodiscard]] ReclaimCounts counts() const;
+  // Only while nobody else calls.
+  void check_invariants() const;
 
  private:
   struct Known {
@@ -96,12 +107,17 @@ class Reclaimer {
   std::vector<Group> group(const std::vector<FrameKey>& frames);
   void put_back(OwnerId owner, const std::vector<Kept>& kept);
   [[nodiscard]] PageIndex batch() const;
+  [[nodiscard]] PageIndex watch_distance() const;
 
   MemoryLimit limit_;
   mutable std::mutex mutex_;  // protects all below
   std::condition_variable changed_;
   std::unique_ptr<ReplacementPolicy> policy_;
   struct Nothing {};
+  std::unordered_set<FrameKey> watched_;
+  std::condition_variable watch_due_;
+  PageIndex evicted_since_watch_ = 0;
+  bool stopping_ = false;
   FrameList<Nothing> ahead_;  // put in ahead of need, not known to be touched
   std::map<OwnerId, Known> owners_;
   OwnerId next_owner_ = 1;

@@ -47,7 +47,8 @@ Result<SwapSpec> parse_swap(const std::string& text) {
   const std::size_t colon = text.find(':');
   const std::string name = text.substr(0, colon);
   const auto known = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& k) { return k.name == name; });
-  if (known == std::end(kKinds)) return fail(EINVAL, "'" + text + "' is no swap: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE] or none");
+  if (known == std::end(kKinds))
+    return fail(EINVAL, "'" + text + "' is no swap: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE] or none");
   SwapSpec spec;
   spec.kind = known->kind;
   std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
@@ -76,10 +77,14 @@ std::string SwapSpec::name() const {
 Result<std::unique_ptr<SwapBackend>> make_swap(const SwapSpec& spec) {
   const Bytes size = spec.size != 0 ? spec.size : usual_size();
   switch (spec.kind) {
-    case SwapSpec::Kind::Zram: return make_zram(size);
-    case SwapSpec::Kind::Memory: return make_memory_swap(size);
-    case SwapSpec::Kind::File: return make_swap_file(spec.path, size);
-    case SwapSpec::Kind::None: break;
+    case SwapSpec::Kind::Zram:
+      return make_zram(size);
+    case SwapSpec::Kind::Memory:
+      return make_memory_swap(size);
+    case SwapSpec::Kind::File:
+      return make_swap_file(spec.path, size);
+    case SwapSpec::Kind::None:
+      break;
   }
   return std::unique_ptr<SwapBackend>();
 }

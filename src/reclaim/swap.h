@@ -1,5 +1,5 @@
-// Where the contents of pages go that have no frame. A backend stores whole pages and gives a slot for each; it is bounded and
-// says ENOSPC when it is full. Slot 0 stands for a page of zeros, which costs nothing anywhere.
+// Where the contents of pages go that have no frame. A backend stores whole pages and gives a slot for each; it is
+// bounded and says ENOSPC when it is full. Slot 0 stands for a page of zeros, which costs nothing anywhere.
 //
 //   zram    compressed (LZ4) in the supervisor's memory     file    in a file, page by page
 //   memory  as they are, in the supervisor's memory: what a run costs with it is the pager's own cost
@@ -34,6 +34,8 @@ class SwapBackend {
   virtual Result<SwapSlot> put(const std::byte* page) = 0;
   virtual Result<void> get(SwapSlot slot, std::byte* to) = 0;
   virtual void drop(SwapSlot slot) = 0;
+  // A page was refused for want of room, and none has been dropped since: the next would be refused as well.
+  [[nodiscard]] bool full() const { return full_; }
   // Bytes of the medium in use.
   [[nodiscard]] virtual Bytes held() const = 0;
   [[nodiscard]] SwapTraffic traffic() const { return {out_, in_, peak_}; }
@@ -46,10 +48,12 @@ class SwapBackend {
     }
   }
   void count_in() { ++in_; }
+  void set_full(bool full) { full_ = full; }
 
  private:
   std::atomic<std::uint64_t> out_{0}, in_{0};
   std::atomic<Bytes> peak_{0};
+  std::atomic<bool> full_{false};
 };
 
 // What --swap says: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE], none.

@@ -1,5 +1,6 @@
-// Swap in a file: slot s is page s - 1 of it. Free slots are reused, the lowest first, so that the file stays short. The file is
-// this run's alone and removed at once: no other program can see the pages, and they are gone when the run ends however it ends.
+// Swap in a file: slot s is page s - 1 of it. Free slots are reused, the lowest first, so that the file stays short.
+// The file is this run's alone and removed at once: no other program can see the pages, and they are gone when the run
+// ends however it ends.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -59,6 +60,7 @@ class FileSwap final : public SwapBackend {
     if (slot == kZeroPage) return;
     const std::lock_guard lock(mutex_);
     free_.insert(slot);
+    set_full(false);
   }
 
   [[nodiscard]] Bytes held() const override {
@@ -73,7 +75,9 @@ class FileSwap final : public SwapBackend {
   SwapSlot take() {
     const std::lock_guard lock(mutex_);
     if (!free_.empty()) return free_.extract(free_.begin()).value();
-    return used_ < slots_ ? ++used_ : 0;
+    if (used_ < slots_) return ++used_;
+    set_full(true);
+    return 0;
   }
 
   UniqueFd file_;

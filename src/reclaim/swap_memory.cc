@@ -1,4 +1,5 @@
-// Swap in the supervisor's memory: compressed (zram) or as it is (memory). What is held counts with the allocator's overhead.
+// Swap in the supervisor's memory: compressed (zram) or as it is (memory). What is held counts with the allocator's
+// overhead.
 #include <lz4.h>
 #include <malloc.h>
 
@@ -34,7 +35,10 @@ class MemorySwap final : public SwapBackend {
     std::memcpy(held.bytes.get(), from, length);
     const Bytes cost = ::malloc_usable_size(held.bytes.get()) + kOverhead;
     const std::lock_guard lock(mutex_);
-    if (held_ + cost > size_) return fail(ENOSPC, "swap");
+    if (held_ + cost > size_) {
+      set_full(true);
+      return fail(ENOSPC, "swap");
+    }
     held_ += cost;
     count_out(held_);
     const SwapSlot slot = next_++;
@@ -67,6 +71,7 @@ class MemorySwap final : public SwapBackend {
     if (it == pages_.end()) return;
     held_ -= ::malloc_usable_size(it->second.bytes.get()) + kOverhead;
     pages_.erase(it);
+    set_full(false);
   }
 
   [[nodiscard]] Bytes held() const override {
@@ -83,7 +88,8 @@ class MemorySwap final : public SwapBackend {
 
   static Bytes compress(const std::byte* page, std::byte* to) {
     constexpr int kWorthIt = static_cast<int>(kPageSize) * 7 / 8;
-    const int n = LZ4_compress_default(reinterpret_cast<const char*>(page), reinterpret_cast<char*>(to), static_cast<int>(kPageSize), kWorthIt);
+    const int n = LZ4_compress_default(reinterpret_cast<const char*>(page), reinterpret_cast<char*>(to),
+                                       static_cast<int>(kPageSize), kWorthIt);
     return n > 0 ? static_cast<Bytes>(n) : 0;
   }
 
@@ -98,6 +104,8 @@ class MemorySwap final : public SwapBackend {
 }  // namespace
 
 std::unique_ptr<SwapBackend> make_zram(Bytes size) { return std::make_unique<MemorySwap>(Packing::Compressed, size); }
-std::unique_ptr<SwapBackend> make_memory_swap(Bytes size) { return std::make_unique<MemorySwap>(Packing::AsItIs, size); }
+std::unique_ptr<SwapBackend> make_memory_swap(Bytes size) {
+  return std::make_unique<MemorySwap>(Packing::AsItIs, size);
+}
 
 }  // namespace pagefold::reclaim

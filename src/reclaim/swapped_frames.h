@@ -33,10 +33,13 @@ class SwappedFrames final : public vm::FrameSource {
   Result<void> read(Bytes offset, void* to, Bytes length) const override;
   Result<void> write(Bytes offset, const void* from, Bytes length) override;
   Result<void> release(Bytes offset, Bytes length) override;
+  void touched(PageIndex page) override { reclaimer_.touched(id_, page); }
   void filled(PageIndex first, PageIndex last, vm::FillReason reason) override;
   [[nodiscard]] PageIndex next_out(PageIndex first, PageIndex last) const override { return out_.next(first, last); }
   [[nodiscard]] PageIndex out(PageIndex first, PageIndex last) const override { return out_.count_range(first, last); }
 
+  // Nothing more can be swapped out at present.
+  [[nodiscard]] bool swap_full() const { return swap_ == nullptr || swap_->full(); }
   [[nodiscard]] bool has_frame(PageIndex page) const { return in_.test(page); }
   // Copies [first, last), all of which have frames that nobody can store to, to the swap and releases them. Returns how
   // far it came. ENOSPC only when it did not come anywhere.

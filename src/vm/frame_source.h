@@ -24,6 +24,8 @@ class FrameSource {
   [[nodiscard]] virtual PageIndex next_out(PageIndex first, PageIndex last) const { return (void)first, last; }
   [[nodiscard]] bool is_out(PageIndex page) const { return next_out(page, page + 1) == page; }
   [[nodiscard]] virtual PageIndex out(PageIndex first, PageIndex last) const { return (void)first, (void)last, 0; }  // how many
+  // The page, which has a frame, was touched by a program.
+  virtual void touched(PageIndex) {}
   // Pages [first, last) have frames with their contents now, filled by the caller (a page fault maps them itself).
   virtual void filled(PageIndex first, PageIndex last, FillReason reason) { (void)first, (void)last, (void)reason; }
 };

@@ -2,6 +2,7 @@
 // says of the frames stays within the limit all the time.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -77,6 +78,59 @@ INSTANTIATE_TEST_SUITE_P(Guest, UnderPressure, testing::ValuesIn(cases()), [](co
       name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
   return name;
 });
+
+// ---- out of room
+
+struct Outcome {
+  RunResult result;
+  nlohmann::json report;
+};
+
+Outcome run_reported(std::vector<std::string> flags, const std::vector<std::string>& argv) {
+  const FreshDirectory directory;
+  Setting setting;
+  setting.directory = directory.path();
+  setting.timeout = std::chrono::seconds(60);
+  setting.pagefold_flags = {"run", "-q", "--json", "report"};
+  setting.pagefold_flags.insert(setting.pagefold_flags.end(), flags.begin(), flags.end());
+  setting.pagefold_flags.emplace_back("--");
+  Outcome outcome;
+  outcome.result = run(argv, Mode::Pagefold, setting);
+  outcome.report = nlohmann::json::parse(std::ifstream(directory.path() + "/report"), nullptr, false);
+  return outcome;
+}
+
+std::string notes_of(const Outcome& outcome) { return outcome.report.value("notes", nlohmann::json::array()).dump(); }
+
+TEST(OutOfRoom, TheGuestThatAsksIsKilledAsByTheOomKiller) {
+  for (const char* swap : {"none", "zram:1M", "file:swap:2M"}) {
+    const Outcome outcome =
+        run_reported({"--mem", "8M", "--swap", swap}, {guest_directory() + "/pressure_kernel_reads_and_writes"});
+    EXPECT_FALSE(outcome.result.timed_out) << swap;
+    EXPECT_EQ(outcome.result.status, 137) << swap;
+    EXPECT_NE(notes_of(outcome).find("out of memory: killed pressure_kernel_reads_and_writes"), std::string::npos)
+        << notes_of(outcome);
+  }
+}
+
+TEST(OutOfRoom, TheOthersGoOn) {
+  const std::string program = guest_directory() + "/pressure_locked_pages_stay";
+  const Outcome outcome = run_reported(
+      {"--mem", "16M", "--swap", "none"},
+      {"/bin/sh", "-c", program + " >/dev/null; echo $?; /bin/echo still here; ls / >/dev/null && echo so is ls"});
+  EXPECT_EQ(outcome.result.out, "137\nstill here\nso is ls\n");
+  EXPECT_EQ(outcome.result.status, 0);
+}
+
+// One line says who held what: 8 MiB for the one that was killed, swapped pages apart.
+TEST(OutOfRoom, SaysWhoHeldWhat) {
+  const Outcome outcome =
+      run_reported({"--mem", "8M", "--swap", "none"}, {guest_directory() + "/pressure_locked_pages_stay"});
+  EXPECT_THAT(notes_of(outcome), testing::HasSubstr("of 8 MiB held: pressure_locked_pages_stay ("));
+  EXPECT_THAT(notes_of(outcome), testing::HasSubstr("files "));
+}
+
+// ---- what the host says
 
 // Bytes of the frames of a store, below Pagefold's own area, as the host counts them.
 std::uint64_t frames_in(const std::string& store) {

@@ -1,0 +1,309 @@
+// The reclaimer against simple models: policies against sets and an exact LRU order, frames in and out of the swap
+// against plain contents, the limit against a count.
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <list>
+#include <map>
+#include <set>
+
+#include "model/memory_frames.h"
+#include "reclaim/reclaimer.h"
+#include "reclaim/swapped_frames.h"
+
+namespace pagefold::reclaim {
+namespace {
+
+using vm::FillReason;
+
+std::string any_policy() {
+  return std::string(
+      *rc::gen::elementOf(std::vector<std::string_view>(std::begin(kPolicyNames), std::end(kPolicyNames))));
+}
+
+// ---- policies
+
+RC_GTEST_PROP(Policy, HoldsWhatCameAndHasNotGone, ()) {
+  const std::string name = any_policy();
+  const auto policy = make_policy(name);
+  std::set<FrameKey> model;
+  for (int step = *rc::gen::inRange(0, 400); step > 0; --step) {
+    const FrameKey frame = *rc::gen::inRange<FrameKey>(0, 40);
+    switch (*rc::gen::inRange(0, 6)) {
+      case 0:
+      case 1:
+        policy->inserted(frame), model.insert(frame);
+        break;
+      case 2:
+      case 3:
+        policy->touched(frame);
+        break;
+      case 4:
+        policy->removed(frame), model.erase(frame);
+        break;
+      default:
+        const auto gone = policy->evict();
+        RC_ASSERT(gone.has_value() == !model.empty());
+        if (gone) RC_ASSERT(model.erase(*gone) == 1U);
+    }
+    RC_ASSERT(policy->size() == model.size());
+    const auto coming = policy->next(10);
+    RC_ASSERT(coming.size() <= 10U);
+    RC_ASSERT(std::set(coming.begin(), coming.end()).size() == coming.size());
+    for (const FrameKey next : coming) RC_ASSERT(model.contains(next));
+  }
+}
+
+RC_GTEST_PROP(Policy, LruEvictsTheLongestUntouched, ()) {
+  const auto policy = make_policy("lru");
+  std::list<FrameKey> model;
+  for (int step = *rc::gen::inRange(0, 300); step > 0; --step) {
+    const FrameKey frame = *rc::gen::inRange<FrameKey>(0, 20);
+    const bool known = std::find(model.begin(), model.end(), frame) != model.end();
+    if (*rc::gen::inRange(0, 4) == 0) {
+      const auto gone = policy->evict();
+      RC_ASSERT(gone == (model.empty() ? std::nullopt : std::optional(model.front())));
+      if (gone) model.pop_front();
+    } else {
+      known ? policy->touched(frame) : policy->inserted(frame);
+      model.remove(frame);
+      model.push_back(frame);
+    }
+  }
+}
+
+// A frame touched between any two visits of the hand never goes while there are others.
+RC_GTEST_PROP(Policy, ClockSparesWhatIsTouchedAgainAndAgain, (unsigned seed)) {
+  const auto policy = make_policy("clock");
+  for (FrameKey frame = 0; frame < 16; ++frame) policy->inserted(frame);
+  for (FrameKey frame = 16; frame < 200; ++frame) {
+    policy->touched(seed % 16);
+    RC_ASSERT(policy->evict() != std::optional<FrameKey>(seed % 16));
+    policy->inserted(frame);
+  }
+}
+
+// A scan through s3fifo's small queue takes no frame that has proved itself.
+TEST(Policy, S3FifoKeepsItsHotFramesThroughAScan) {
+  const auto policy = make_policy("s3fifo");
+  for (FrameKey frame = 0; frame < 50; ++frame) policy->inserted(frame), policy->touched(frame);
+  for (int i = 0; i < 50; ++i) {  // on probation no more
+    policy->inserted(FrameKey{1000} + static_cast<FrameKey>(i));
+    ASSERT_TRUE(policy->evict());
+  }
+  std::size_t hot_gone = 0;
+  for (FrameKey scan = 5000; scan < 6000; ++scan) {
+    policy->inserted(scan);
+    for (FrameKey frame = 0; frame < 50; ++frame) policy->touched(frame);
+    const auto gone = policy->evict();
+    ASSERT_TRUE(gone);
+    if (*gone < 50) ++hot_gone;
+  }
+  EXPECT_EQ(hot_gone, 0U);
+}
+
+// ---- the reclaimer
+
+// Pages of one owner: some of them refuse to go.
+class FakeOwner final : public Owner {
+ public:
+  explicit FakeOwner(Reclaimer& reclaimer) : reclaimer_(reclaimer) {}
+  [[nodiscard]] Kind kind() const override { return Kind::Private; }
+  std::vector<Kept> evict(const std::vector<PageIndex>& pages, Patience) override {
+    std::vector<Kept> kept;
+    for (const PageIndex page : pages) {
+      if (!resident.contains(page)) {
+        kept.push_back({page, Refusal::Gone});
+      } else if (pinned.contains(page)) {
+        kept.push_back({page, Refusal::Pinned});
+      } else {
+        speculation_went = speculation_went || ahead.erase(page) > 0;
+        resident.erase(page);
+        reclaimer_.gone(id, page, page + 1, Going::Evicted);
+      }
+    }
+    return kept;
+  }
+  std::vector<PageIndex> watch(const std::vector<PageIndex>& pages) override { return pages; }
+
+  OwnerId id = 0;
+  std::set<PageIndex> resident, pinned, ahead;
+  bool speculation_went = false;
+
+ private:
+  Reclaimer& reclaimer_;
+};
+
+RC_GTEST_PROP(Reclaimer, FramesNeverExceedTheLimit, ()) {
+  const PageIndex limit = *rc::gen::inRange<PageIndex>(8, 60);
+  Reclaimer reclaimer(limit, make_policy(any_policy()));
+  const auto owner = std::make_shared<FakeOwner>(reclaimer);
+  owner->id = reclaimer.add(owner, Owner::Kind::Private);
+  for (int step = *rc::gen::inRange(0, 300); step > 0; --step) {
+    const PageIndex page = *rc::gen::inRange<PageIndex>(0, 120);
+    switch (*rc::gen::inRange(0, 8)) {
+      default: {
+        if (owner->resident.contains(page)) break;
+        const PageIndex before = owner->resident.size();
+        const auto room = reclaimer.make_room(1, *rc::gen::inRange<PageIndex>(1, 8), Patience::NoWait);
+        if (!room) {  // only when all that is there refuses
+          RC_ASSERT(before == limit);
+          RC_ASSERT(owner->pinned == owner->resident);
+          break;
+        }
+        // Speculation takes what is free and no more: one frame had to go at most as a batch, for the needed one.
+        const Reservation reservation(reclaimer.limit(), *room);
+        owner->resident.insert(page);
+        owner->ahead.erase(page);
+        reclaimer.came(owner->id, page, page + 1, Coming::Needed);
+        for (PageIndex next = page + 1; next < page + *room; ++next) {
+          if (!owner->resident.insert(next).second) break;
+          owner->ahead.insert(next);
+          reclaimer.came(owner->id, next, next + 1, Coming::Ahead);
+        }
+        break;
+      }
+      case 5:
+        if (owner->resident.erase(page) == 0) break;
+        owner->pinned.erase(page), owner->ahead.erase(page);
+        reclaimer.gone(owner->id, page, page + 1, Going::Freed);
+        break;
+      case 6:
+        reclaimer.watch_next();
+        if (owner->resident.contains(page)) reclaimer.touched(owner->id, page), owner->ahead.erase(page);
+        break;
+      case 7:
+        if (owner->resident.contains(page) && owner->pinned.size() < limit) owner->pinned.insert(page);
+        break;
+    }
+    RC_ASSERT(reclaimer.limit().used() == owner->resident.size());
+    RC_ASSERT(reclaimer.limit().used() <= limit);
+    RC_ASSERT(reclaimer.limit().overdrawn() == 0U);
+    reclaimer.check_invariants();
+  }
+}
+
+// What is put in ahead of need uses free frames and goes first.
+TEST(Reclaimer, SpeculationTakesOnlyFreeFramesAndGoesFirst) {
+  constexpr PageIndex kLimit = 256;
+  Reclaimer reclaimer(kLimit, make_policy("lru"));
+  const auto owner = std::make_shared<FakeOwner>(reclaimer);
+  owner->id = reclaimer.add(owner, Owner::Kind::Private);
+  const auto fill = [&](PageIndex page, PageIndex wish) {
+    const auto room = reclaimer.make_room(1, wish, Patience::NoWait);
+    ASSERT_TRUE(room);
+    const Reservation reservation(reclaimer.limit(), *room);
+    for (PageIndex p = page; p < page + *room; ++p) {
+      owner->resident.insert(p);
+      reclaimer.came(owner->id, p, p + 1, p == page ? Coming::Needed : Coming::Ahead);
+    }
+  };
+  fill(0, 100);
+  EXPECT_EQ(owner->resident.size(), 100U);
+  for (PageIndex page = 1000; page < 1000 + kLimit - 100; ++page) fill(page, 1);
+  EXPECT_EQ(reclaimer.limit().used(), kLimit);
+  EXPECT_EQ(reclaimer.counts().rounds, 0U);
+  fill(5000, 200);  // full: nothing ahead of need, and what was put in ahead goes for it
+  EXPECT_TRUE(owner->resident.contains(0)) << "a needed page went before those ahead of need";
+  EXPECT_TRUE(owner->resident.contains(1000));
+  EXPECT_FALSE(owner->resident.contains(1));
+  EXPECT_FALSE(owner->resident.contains(5001)) << "speculation took a frame that an eviction had freed";
+}
+
+TEST(Reclaimer, SaysSoWhenNothingCanGo) {
+  Reclaimer reclaimer(4, make_policy("clock"));
+  const auto owner = std::make_shared<FakeOwner>(reclaimer);
+  owner->id = reclaimer.add(owner, Owner::Kind::Private);
+  for (PageIndex page = 0; page < 4; ++page) {
+    const Reservation reservation(reclaimer.limit(), reclaimer.make_room(1, 1, Patience::Wait).value());
+    owner->resident.insert(page), owner->pinned.insert(page);
+    reclaimer.came(owner->id, page, page + 1, Coming::Needed);
+  }
+  const auto room = reclaimer.make_room(1, 1, Patience::Wait);
+  ASSERT_FALSE(room);
+  EXPECT_EQ(room.error().code, ENOMEM);
+  EXPECT_EQ(reclaimer.make_room(5, 5, Patience::Wait).error().code, ENOMEM);
+}
+
+// ---- frames that may be out
+
+using Page = std::array<std::byte, kPageSize>;
+
+Page filled_with(unsigned value) {
+  Page page{};
+  if (value == 0) return page;
+  for (std::size_t i = 0; i < page.size(); ++i)
+    page[i] = static_cast<std::byte>(value * (value % 3 == 0 ? i * i + 1 : 1) + i % 5);
+  return page;
+}
+
+class AcceptsNothing final : public Owner {
+ public:
+  [[nodiscard]] Kind kind() const override { return Kind::Private; }
+  std::vector<Kept> evict(const std::vector<PageIndex>& pages, Patience) override {
+    std::vector<Kept> kept;
+    for (const PageIndex page : pages) kept.push_back({page, Refusal::Pinned});
+    return kept;
+  }
+};
+
+RC_GTEST_PROP(SwappedFrames, KeepEveryContentWhereverItIs, ()) {
+  const PageIndex limit = *rc::gen::inRange<PageIndex>(2, 12);
+  Reclaimer reclaimer(limit, make_policy("lru"));
+  const auto swap = *rc::gen::arbitrary<bool>() ? make_zram(Bytes{1} << 20) : make_memory_swap(Bytes{1} << 20);
+  {
+    auto frames = std::make_shared<vm::MemoryFrames>();
+    SwappedFrames swapped(frames, reclaimer, swap.get());
+    const auto owner = std::make_shared<AcceptsNothing>();
+    swapped.set_owner(reclaimer.add(owner, Owner::Kind::Private), owner);
+    std::map<PageIndex, Page> model;
+    for (int step = *rc::gen::inRange(0, 200); step > 0; --step) {
+      const PageIndex page = *rc::gen::inRange<PageIndex>(0, 16);
+      switch (*rc::gen::inRange(0, 4)) {
+        case 0: {
+          const Page contents = filled_with(*rc::gen::inRange(0U, 7U));
+          const Bytes from = *rc::gen::elementOf(std::vector<Bytes>{0, 0, 100, 4000}),
+                      length = from == 0 ? kPageSize : 96;
+          if (!model.contains(page)) model[page] = Page{};
+          RC_ASSERT(swapped.write(bytes_of(page) + from, contents.data(), length).has_value());
+          std::copy_n(contents.begin(), length, model[page].begin() + static_cast<std::ptrdiff_t>(from));
+          break;
+        }
+        case 1:
+          if (swapped.has_frame(page)) {
+            const auto reached = swapped.swap_out(page, page + 1);
+            RC_ASSERT(reached.has_value() && *reached == page + 1);
+            RC_ASSERT(swapped.is_out(page) && !swapped.has_frame(page));
+          }
+          break;
+        case 2:
+          RC_ASSERT(swapped.release(bytes_of(page), 2 * kPageSize).has_value());
+          model.erase(page), model.erase(page + 1);
+          break;
+        default: {  // as a fault brings it back
+          if (!swapped.is_out(page) || !reclaimer.limit().take(1)) break;
+          const Reservation reservation(reclaimer.limit(), 1);
+          Page contents;
+          RC_ASSERT(swapped.read(bytes_of(page), contents.data(), kPageSize).has_value());
+          RC_ASSERT(frames->write(bytes_of(page), contents.data(), kPageSize).has_value());
+          swapped.filled(page, page + 1, FillReason::Needed);
+        }
+      }
+      for (PageIndex p = 0; p < 17; ++p) {
+        Page contents;
+        RC_ASSERT(swapped.read(bytes_of(p), contents.data(), kPageSize).has_value());
+        RC_ASSERT(contents == (model.contains(p) ? model[p] : Page{}));
+        RC_ASSERT((swapped.is_out(p) || swapped.has_frame(p)) == model.contains(p));
+      }
+      RC_ASSERT(reclaimer.limit().used() <= limit);
+      RC_ASSERT(reclaimer.limit().overdrawn() == 0U);
+    }
+  }
+  RC_ASSERT(reclaimer.limit().used() == 0U);
+  RC_ASSERT(swap->held() == 0U);
+}
+
+}  // namespace
+}  // namespace pagefold::reclaim
