@@ -30,20 +30,39 @@ namespace {
 
 constexpr std::uint64_t kAllSignals = ~std::uint64_t{0};
 
+// Pages that the kernel stores to when a thread that is ending is gone cannot be guarded (on_thread_exit): the child gets copies
+// at once. Family lock held.
+Result<vm::PageSet> give_kept_pages(Space& parent) {
+  vm::PageSet kept;
+  vm::Layer& layer = *parent.layer;
+  for (const Space::Exiting& thread : parent.exiting) {
+    const vm::Vma* v = parent.map.find(thread.kept.start);
+    if (v == nullptr || !v->layered) continue;
+    const PageIndex first = v->layer_page(thread.kept.start), last = first + thread.kept.intersect(v->range).pages();
+    for (PageIndex page = layer.present().next(first, last); page < last; page = layer.present().next(page + 1, last)) {
+      if (layer.guarded().test(page)) continue;
+      PAGEFOLD_TRY(layer.push(page));
+      kept.set(page);
+    }
+  }
+  return kept;
+}
+
 // Stores to pages that the child inherits must be seen from now on.
 Result<void> guard_pages(Space& space) {
   vm::Layer& layer = *space.layer;
+  const vm::PageSet kept = PAGEFOLD_TRY(give_kept_pages(space));
   Result<void> done;
   space.host.visit({0, kUserTop}, [&](const pmap::HostPiece& piece) {
     if (piece.kind != pmap::HostPiece::Kind::Layer) return;
     const PageIndex first = page_of(piece.offset), last = first + piece.range.pages();
     for (PageIndex page = layer.present().next(first, last); page < last && done; page = layer.present().next(page, last)) {
-      if (layer.guarded().test(page) || layer.given().test(page)) {
+      if (layer.guarded().test(page) || layer.given().test(page) || kept.test(page)) {
         ++page;
         continue;
       }
-      const PageIndex end =
-          std::min({layer.present().next_gap(page, last), layer.guarded().next(page, last), layer.given().next(page, last)});
+      const PageIndex end = std::min({layer.present().next_gap(page, last), layer.guarded().next(page, last),
+                                      layer.given().next(page, last), kept.next(page, last)});
       const VirtAddr start = piece.range.start + bytes_of(page - first);
       done = space.uffd.write_protect({start, start + bytes_of(end - page)});
       layer.guard(page, end);
@@ -95,7 +114,7 @@ void release_guards(Space& space, VirtRange r) {
 
 // Lets threads that were on their way out (on_thread_exit) be gone before their pages are guarded. Space::mutex held.
 void wait_for_exiting(Space& space) {
-  constexpr int kTries = 200;  // of 10 us: a thread needs a few microseconds
+  constexpr int kTries = 20;  // of 10 us: a thread needs a few microseconds; for one that takes longer pages are copied
   space.forget_exited();
   for (int i = 0; i < kTries && !space.exiting.empty(); ++i) {
     ::usleep(10);

@@ -77,7 +77,14 @@ std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n) {
 }
 
 std::optional<VirtAddr> host_stack_pointer(pid_t tid) {
-  const auto text = read_host_file(fmt::format("/proc/{}/syscall", tid));
+  const std::string path = fmt::format("/proc/{}/syscall", tid);
+  auto text = read_host_file(path);
+  // A thread may be heard of before it sleeps; until then the host says no more than that it is running.
+  constexpr int kTries = 2000;
+  for (int i = 0; i < kTries && text && text->starts_with("running"); ++i) {
+    ::usleep(20);
+    text = read_host_file(path);
+  }
   if (!text) return std::nullopt;
   // number, six arguments, stack pointer, instruction pointer
   unsigned long pointer = 0;
