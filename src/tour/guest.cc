@@ -73,6 +73,8 @@ Number GuestRun::all_faults() const {
 
 Number GuestRun::peak_resident() const { return number_at(report, "/memory/peak_resident_bytes"); }
 
+Number GuestRun::reported(const std::string& pointer) const { return number_at(report, pointer); }
+
 Number GuestRun::lost_events() const { return number_at(report, "/lost_events"); }
 
 Number GuestRun::object(std::string_view name_end, const char* field) const {

@@ -22,6 +22,7 @@ struct Guest {
   Where where = Where::Pagefold;
   std::string input{};                     // standard input
   std::vector<std::string> environment{};  // NAME=VALUE, for the program alone
+  std::vector<std::string> flags{};        // more flags of `pagefold run`
 };
 
 // A number that may be missing.
@@ -46,6 +47,8 @@ class GuestRun {
   [[nodiscard]] Number fault_bytes(std::string_view cause) const;
   [[nodiscard]] Number all_faults() const;
   [[nodiscard]] Number peak_resident() const;
+  // A number of the report, by its JSON pointer.
+  [[nodiscard]] Number reported(const std::string& pointer) const;
   [[nodiscard]] Number lost_events() const;
   // A field (mapped_bytes, resident_bytes, private_bytes) of the object whose name ends in this.
   [[nodiscard]] Number object(std::string_view name_end, const char* field) const;

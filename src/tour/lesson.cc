@@ -31,7 +31,12 @@ std::string reason_of(const std::vector<Failure>& failures) {
 
 // As one would type it.
 std::string command_line(const Guest& guest) {
-  std::string line = guest.where == Where::Pagefold ? "$ pagefold run --fault-around=1 --" : "$";
+  std::string line = "$";
+  if (guest.where == Where::Pagefold) {
+    line += " pagefold run --fault-around=1";
+    for (const std::string& flag : guest.flags) line += " " + flag;
+    line += " --";
+  }
   if (!guest.environment.empty()) line += " env";
   for (const std::string& word : guest.environment) line += " " + word;
   for (const std::string& word : guest.argv) line += " " + word;

@@ -31,6 +31,7 @@ void tell_permissions(Lesson& lesson);
 void tell_zeros(Lesson& lesson);
 void tell_mmap(Lesson& lesson);
 void tell_pulling_the_plug(Lesson& lesson);
+void tell_given_back(Lesson& lesson);
 void tell_one_libc(Lesson& lesson);
 void tell_who_loads(Lesson& lesson);
 void tell_any_address(Lesson& lesson);

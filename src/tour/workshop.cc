@@ -143,6 +143,7 @@ std::vector<std::string> Workshop::command_for(const Guest& guest) const {
   std::vector<std::string> command;
   if (guest.where == Where::Pagefold) {
     command = {pagefold_, "run", "-q", "--json", path(".report"), "--fault-around=1"};
+    command.insert(command.end(), guest.flags.begin(), guest.flags.end());
     if (!loader_.empty()) command.push_back("--loader=" + loader_);
     command.emplace_back("--");
   }
