@@ -19,7 +19,7 @@ constexpr PageIndex kWatchedShare = 8, kLeastWatched = 16;
 // How long to wait for owners that are busy before saying that nothing is left: much longer than any of them may be.
 constexpr std::chrono::milliseconds kPause{5};
 constexpr std::chrono::seconds kBusyPatience{30};
-constexpr int kEmptyRounds = 4;
+constexpr int kEmptyRounds = 100;  // half a second: what a guest that was just killed had is not free at once
 
 }  // namespace
 
