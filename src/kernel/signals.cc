@@ -4,6 +4,9 @@
 // EINTR (stub.cc) and goes on to the real handler, which is kept in the shared area. Queries are answered with what the
 // program asked for.
 //
+// A signal that comes while a change is being made is held back by the kernel until the call returns; it must not meet the new handler
+// before its caller knows the old one (bash would loop for ever). The wrapper recognises that and calls the old (stub.cc).
+//
 // The agent shares the program's signal handlers and makes the change. A vfork child shares memory but not handlers: it is
 // left to itself.
 
@@ -62,6 +65,11 @@ Result<void> change(const Call& call, int signal, const stub::SignalAction* want
   if (old.handler == stub::kSignalEntry || reset) old.flags &= ~std::uint64_t{SA_RESTART};
   if (old.handler == stub::kSignalEntry) old.handler = previous;
   if (wanted != nullptr && !needs_wrapper(*wanted)) space.real_handlers[index] = 0;
+  if (wanted != nullptr) {
+    const auto thread = static_cast<std::uint64_t>(call.notification.pid);
+    space.area->changes[thread % stub::kChanges] = {thread, call.notification.data.instruction_pointer, index, call.argument(1),
+                                                    old.handler};
+  }
   return {};
 }
 
@@ -76,6 +84,7 @@ void on_sigaction(const Call& call) {
   bool wrapped = false;
   {
     const std::lock_guard lock(space.mutex);
+    space.area->changes[call.notification.pid % stub::kChanges] = {};  // the thread has gone on from its last change
     wrapped = space.real_handlers[static_cast<std::size_t>(signal)] != 0;
   }
   stub::SignalAction action{}, old{};

@@ -70,7 +70,14 @@ struct SignalAction {
   uint64_t handler, flags, restorer, mask;
 };
 
+// An rt_sigaction call of a thread that has just been answered. A signal that comes while the supervisor makes the change meets the
+// old handler, as if it had come before: the caller does not know the old action yet.
+struct Change {
+  uint64_t thread, return_address, signal, action, old_handler;
+};
+
 inline constexpr unsigned kSignals = 65;
+inline constexpr unsigned kChanges = 8;
 inline constexpr unsigned kSlots = 32;
 inline constexpr unsigned kCommands = 256;
 inline constexpr unsigned kFifoOpeners = 8;
@@ -87,6 +94,8 @@ struct Area {
   uint64_t padding;
   uint8_t scratch[128];  // results of calls the agent makes
   SignalAction action, old_action;
+  Change changes[kChanges];  // by thread number modulo their count
+  uint64_t more_padding[8];
   Command commands[kCommands];
   uint8_t boot_stack[8192];
   uint8_t agent_stack[8192];

@@ -7,6 +7,7 @@
 #include "stub/protocol.h"
 #include "stub/restarted_calls.h"
 
+#include <asm/signal.h>
 #include <asm/unistd.h>
 
 namespace pagefold::stub {
@@ -138,6 +139,17 @@ stub_fork_entry:
 # not one of ours, the program sees EINTR instead.
 .globl stub_signal_entry
 stub_signal_entry:
+  push %rdi
+  push %rsi
+  push %rdx
+  mov %rdx, %rsi
+  call stub_old_handler
+  pop %rdx
+  pop %rsi
+  pop %rdi
+  cmp $1, %rax
+  ja 8f
+  je 7f
   mov 168(%rdx), %rax           # rip
   lea 2(%rax), %rcx
   cmp 152(%rdx), %rcx
@@ -181,9 +193,11 @@ stub_signal_entry:
   mov %rcx, 168(%rdx)
 9:mov %edi, %eax
   mov stub_handlers(%rip), %rcx
-  mov (%rcx, %rax, 8), %r11
+  mov (%rcx, %rax, 8), %rax
+8:mov %rax, %r11
   xor %eax, %eax
   jmp *%r11
+7:ret
 
 .text
 .globl stub_fork_call
@@ -317,6 +331,33 @@ stub_resume:
   jmp *136(%rcx)
 
 )");
+
+// What the signal's default action does to the process, done by hand.
+void act_by_default(uint64_t signal) {
+  switch (signal) {
+    case SIGCHLD: case SIGCONT: case SIGURG: case SIGWINCH: return;
+    case SIGTSTP: case SIGTTIN: case SIGTTOU: call(__NR_kill, call(__NR_getpid), SIGSTOP); return;
+    default: break;
+  }
+  const SignalAction standard{};
+  call(__NR_rt_sigaction, signal, reinterpret_cast<uint64_t>(&standard), 0, 8);
+  call(__NR_tgkill, call(__NR_getpid), call(__NR_gettid), signal);  // it strikes when the handler returns
+}
+
+// Whom a signal meets that came during a change of its action (struct Change): the old handler, 1 when that leaves nothing to do, 0
+// when there was no such change. context: the handler's ucontext, as words.
+extern "C" [[gnu::used]] uint64_t stub_old_handler(uint64_t signal, const uint64_t* context) {
+  const uint64_t rdi = context[13], rsi = context[14], rip = context[21];
+  for (Change& change : area()->changes) {
+    if (change.return_address != rip || change.signal != signal || rdi != signal || rsi != change.action) continue;
+    if (change.thread != static_cast<uint64_t>(call(__NR_gettid))) continue;
+    change.thread = 0;
+    if (change.old_handler != 0) return change.old_handler;
+    act_by_default(signal);
+    return 1;
+  }
+  return 0;
+}
 
 struct CallSet {
   uint64_t words[kCallNumbers / 64];
