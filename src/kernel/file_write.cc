@@ -293,6 +293,14 @@ bool has_our_rights(const Call& call) {
   return true;
 }
 
+// What a write by an ordinary user does to a file that lends its owner's or group's rights (fs/inode.c, file_remove_privs): the call
+// is ours, and the host would let our rights count.
+void withdraw_lent_rights(const Call& call, const GuestFile& file) {
+  const mode_t mode = file.status.st_mode, group = S_ISGID | S_IXGRP;
+  const mode_t lent = (mode & S_ISUID) | ((mode & group) == group ? S_ISGID : 0);
+  if (lent != 0 && !has_our_rights(call)) (void)::fchmod(file.fd.get(), mode & 07777 & ~lent);
+}
+
 // Cuts or extends the file by `change`, called while no frame of it can be filled; the frames follow.
 template <class Change>
 Result<void> resize_in_place(const Call& call, cache::FullFile& file, Change&& change) {
@@ -334,6 +342,7 @@ void proceed_and_follow(const Call& call, cache::FullFile& file) {
 
 Changing::Changing(const Call& call, GuestFile& file)
     : files_(*call.supervisor.own_files()), gate_(call.supervisor.files().gate(file.status)) {
+  withdraw_lent_rights(call, file);
   file_ = call.supervisor.files().full(file.status);
   if (file_) contents_ = std::unique_lock(file_->contents());
 }
