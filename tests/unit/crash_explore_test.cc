@@ -34,16 +34,7 @@ class CrashExplore : public testing::Test {
   std::string directory_;
 };
 
-// Two pages, neither synchronised; sound is: both or none.
-Scene two_pages() {
-  Scene scene;
-  const FileNumber a = scene.create("a");
-  scene.write(a, 0, 'x', 2);
-  scene.begin();
-  scene.store(a, 0, 'y');
-  scene.store(a, 1, 'y');
-  return scene;
-}
+// Sound is: both pages of two_pages() or none.
 constexpr const char* kBothOrNone = "test $(head -c1 {}) = $(tail -c1 {})";
 
 TEST_F(CrashExplore, AnImageIsRebuiltExactly) {

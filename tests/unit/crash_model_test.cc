@@ -21,41 +21,20 @@ TEST(CrashModel, NamesGoBothWays) {
 }
 
 TEST(CrashModel, BetweenSyncsAnyPageMayBeThere) {
-  Scene scene;
-  const FileNumber a = scene.create("a");
-  scene.write(a, 0, 'x', 2);
-  scene.begin();
-  scene.store(a, 0, 'y');
-  scene.store(a, 1, 'y');
+  const Scene scene = two_pages();
   EXPECT_THAT(states_at_the_end(scene.history(), Model::Posix), UnorderedElementsAre("a=xx", "a=xy", "a=yx", "a=yy"));
   EXPECT_THAT(states_at_the_end(scene.history(), Model::Ext4Ordered), UnorderedElementsAre("a=xx", "a=xy", "a=yx", "a=yy"));
   EXPECT_THAT(states_at_the_end(scene.history(), Model::Strict), UnorderedElementsAre("a=yx", "a=yy"));
 }
 
 TEST(CrashModel, StoresWhoseOrderIsUnknownHappenAtOnceInProgramOrder) {
-  Scene scene;
-  const FileNumber a = scene.create("a");
-  scene.write(a, 0, 'x', 2);
-  scene.begin();
-  scene.store(a, 0, 'y');
-  scene.store(a, 1, 'y', true);
-  EXPECT_THAT(states_at_the_end(scene.history(), Model::Strict), ElementsAre("a=yy"));
+  EXPECT_THAT(states_at_the_end(two_pages(true).history(), Model::Strict), ElementsAre("a=yy"));
 }
 
 TEST(CrashModel, AnMsyncedPageIsThereAndOthersMayNotBe) {
-  Scene scene;
-  const FileNumber a = scene.create("a");
-  scene.write(a, 0, 'x', 2);
-  scene.begin();
-  scene.store(a, 0, 'y');
-  scene.store(a, 1, 'y');
-  const History before = scene.history();
-  LogBuilder log;
-  for (const Event& event : before.log().events()) log.add(event);
-  Event sync{.kind = EventKind::SyncRange, .file = a, .offset = kPageSize, .length = kPageSize};
-  sync.covers = before.log().events().size();
-  log.add(sync);
-  EXPECT_THAT(states_at_the_end(History(log.log(), kPageSize), Model::Posix), UnorderedElementsAre("a=xy", "a=yy"));
+  Scene scene = two_pages();
+  scene.sync_page(kFirstFile, 1);
+  EXPECT_THAT(states_at_the_end(scene.history(), Model::Posix), UnorderedElementsAre("a=xy", "a=yy"));
 }
 
 // A sync promises what happened before it began, not what another thread did meanwhile.
@@ -64,14 +43,9 @@ TEST(CrashModel, ASyncPromisesNothingThatCameAfterItsBeginning) {
   const FileNumber a = scene.create("a");
   scene.write(a, 0, 'x');
   const Position begin = scene.begin();
-  LogBuilder log;
   scene.store(a, 0, 'y');
-  const Log so_far = scene.log();
-  for (const Event& event : so_far.events()) log.add(event);
-  Event sync{.kind = EventKind::Sync, .file = a};
-  sync.covers = begin + 1;  // the store is the event begin + 1
-  log.add(sync);
-  EXPECT_THAT(states_at_the_end(History(log.log(), kPageSize), Model::Posix), UnorderedElementsAre("a=x", "a=y"));
+  scene.sync(a, EventKind::Sync, begin + 1);  // the store is the event begin + 1
+  EXPECT_THAT(states_at_the_end(scene.history(), Model::Posix), UnorderedElementsAre("a=x", "a=y"));
 }
 
 // The well-known zero-length file: new contents, a new name, no fsync. auto_da_alloc helps when the name existed.

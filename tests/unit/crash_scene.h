@@ -44,8 +44,14 @@ class Scene {
     e.to_name = to;
     return log_.add(e);
   }
-  Position sync(FileNumber file, EventKind kind = EventKind::Sync) {
+  // covers: the events before this one had happened when the sync began; by default all so far.
+  Position sync(FileNumber file, EventKind kind = EventKind::Sync, Position covers = kSoFar) {
     Event e{.kind = kind, .file = file};
+    e.covers = covers == kSoFar ? events_so_far() : covers;
+    return log_.add(e);
+  }
+  Position sync_page(FileNumber file, PageIndex page) {
+    Event e{.kind = EventKind::SyncRange, .file = file, .offset = bytes_of(page), .length = kPageSize};
     e.covers = events_so_far();
     return log_.add(e);
   }
@@ -58,6 +64,8 @@ class Scene {
   [[nodiscard]] History history(Bytes grain = kPageSize) const { return History(log(), grain); }
 
  private:
+  static constexpr Position kSoFar = ~Position{0};
+
   [[nodiscard]] Position events_so_far() const { return log_.log().events().size(); }
 
   LogBuilder log_;
@@ -65,6 +73,18 @@ class Scene {
   std::map<FileNumber, Bytes> sizes_;
   std::deque<std::vector<std::byte>> bytes_;
 };
+
+// The file "a" of two pages, stored to since it was written, in this order; together: nobody knows in which.
+constexpr FileNumber kFirstFile = kRoot + 1;
+inline Scene two_pages(bool together = false) {
+  Scene scene;
+  const FileNumber a = scene.create("a");
+  scene.write(a, 0, 'x', 2);
+  scene.begin();
+  scene.store(a, 0, 'y');
+  scene.store(a, 1, 'y', together);
+  return scene;
+}
 
 // "a=xx b=" : each file with one letter a page, '.' for zeros.
 inline std::string words(const History& history, const Image& image) {
