@@ -45,13 +45,16 @@ void on_shmdt(const Call& call);
 // proc_calls.cc: /proc as the program should see it
 void on_open(const Call& call);
 void on_openat(const Call& call);
-// file_write.cc, file_read.cc: calls on files, when those are fully owned
+// Calls on files, when those are fully owned. file_write.cc
 void on_file_write(const Call& call);
+// file_copy.cc
 void on_file_copy(const Call& call);
+// file_resize.cc
 void on_ftruncate(const Call& call);
 void on_truncate(const Call& call);
 void on_truncating_open(const Call& call);
 void on_fallocate(const Call& call);
+// file_read.cc
 void on_file_read(const Call& call);
 void on_file_sync(const Call& call);
 void on_sync_all(const Call& call);

@@ -1,5 +1,5 @@
-// What the calls on fully owned files share: the file behind a guest's descriptor. Internal to file_read.cc,
-// file_write.cc.
+// What the calls on fully owned files share: the file behind a guest's descriptor, the rights and limits of the guest,
+// and holding the file still while it changes. Internal to file_read.cc, file_write.cc, file_copy.cc, file_resize.cc.
 #pragma once
 
 #include <fcntl.h>
@@ -54,6 +54,17 @@ class Changing {
   std::shared_ptr<cache::FullFile> file_;
   std::unique_lock<std::shared_mutex> contents_;
 };
+
+// Writes through this file with these flags of pwritev2 go to its end.
+bool appends(const GuestFile& file, int flags);
+Bytes size_of(const GuestFile& file);
+
+// RLIMIT_FSIZE is the guest's, the call is ours: how many of `length` bytes may be written at `offset`. 0 with EFBIG
+// and a signal, as generic_write_check_limits() does.
+Result<Bytes> within_limit(const Call& call, Bytes offset, Bytes length);
+
+// The guest's thread has the rights of the supervisor, no more and no less: what it asks for may be done in its place.
+bool has_our_rights(const Call& call);
 
 // The page behind the last one that [offset, offset + length) touches.
 inline PageIndex page_behind(Bytes offset, Bytes length) {

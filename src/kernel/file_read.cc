@@ -36,16 +36,6 @@ bool anything_dirty() { return cache::FullFile::dirty_files() > 0; }
 
 }  // namespace
 
-std::optional<GuestFile> guest_file(const Call& call, int fd) {
-  auto own = borrow(call, fd);
-  GuestFile file;
-  if (!own || ::fstat(own->get(), &file.status) != 0 || !S_ISREG(file.status.st_mode)) return std::nullopt;
-  file.fd = std::move(*own);
-  file.flags = ::fcntl(file.fd.get(), F_GETFL);
-  file.full = call.supervisor.files().full(file.status);
-  return file;
-}
-
 void on_file_read(const Call& call) {
   if (anything_dirty()) {
     const auto file = guest_file(call, static_cast<int>(call.argument(0)));
