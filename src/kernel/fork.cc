@@ -266,7 +266,7 @@ void on_clone(const Call& call) {
     index = parent.next_slot++ % stub::kSlots;
     account(parent);
   }
-  call.supervisor.expect_fork(parent.token, index, child);
+  call.supervisor.guests().expect_fork(parent.token, index, child);
   call.supervisor.about_to_wait();
   bool released = false;
   auto stop = Stop::on_return(static_cast<pid_t>(call.notification.pid), [&] {
@@ -274,13 +274,13 @@ void on_clone(const Call& call) {
     released = true;
   });
   if (!stop) {
-    call.supervisor.claim_fork(parent.token, index);
+    call.supervisor.guests().claim_fork(parent.token, index);
     end_fork(parent);
     if (!released) call.fail(EAGAIN);
     return;
   }
   if (const auto done = redirect(parent, *child, index, request, *stop); !done) {
-    call.supervisor.claim_fork(parent.token, index);
+    call.supervisor.guests().claim_fork(parent.token, index);
     end_fork(parent);
     stats().note("fork: " + done.error().message());
     ::kill(call.task.group, SIGKILL);
@@ -288,7 +288,7 @@ void on_clone(const Call& call) {
 }
 
 void on_forked(const Call& call) {
-  const SpaceRef child = call.supervisor.claim_fork(call.argument(1), static_cast<unsigned>(call.argument(0)));
+  const SpaceRef child = call.supervisor.guests().claim_fork(call.argument(1), static_cast<unsigned>(call.argument(0)));
   if (!child) return call.fail(ENOSYS);
   const auto pid = static_cast<pid_t>(call.notification.pid);
   child->pid = pid;
@@ -301,7 +301,7 @@ void on_forked(const Call& call) {
     call.supervisor.add_space(child, pid);
   }
   // The parent may have ended or exec'ed already.
-  if (const SpaceRef parent = call.supervisor.space_by_token(call.argument(1))) end_fork(*parent);
+  if (const SpaceRef parent = call.supervisor.guests().space_by_token(call.argument(1))) end_fork(*parent);
   if (!alive) return call.fail(ESRCH);
   const Listener& listener = call.supervisor.listener();
   const auto store = listener.add_fd(call.notification.id, child->store->fd());
@@ -311,20 +311,20 @@ void on_forked(const Call& call) {
 }
 
 void on_fork_failed(const Call& call) {
-  call.supervisor.claim_fork(call.space().token, static_cast<unsigned>(call.argument(0)));
+  call.supervisor.guests().claim_fork(call.space().token, static_cast<unsigned>(call.argument(0)));
   end_fork(call.space());
   call.reply(0);
 }
 
 void on_agent_next(const Call& call) {
-  const SpaceRef space = call.supervisor.space_by_token(call.argument(0));
+  const SpaceRef space = call.supervisor.guests().space_by_token(call.argument(0));
   if (!space) return call.fail(ENOSYS);
   if (!space->agent.arrived(static_cast<pid_t>(call.notification.pid), call.notification.id)) call.fail(EPERM);
 }
 
 // Whoever waits for this process may count on its memory being gone: the agent, which shares it, ends first.
 void on_exit_group(const Call& call) {
-  if (call.task.group == call.space().pid && call.supervisor.is_alone(call.task)) {
+  if (call.task.group == call.space().pid && call.supervisor.guests().is_alone(call.task)) {
     call.supervisor.end_agent(call.space(), Supervisor::Wait::Yes);
     if (OwnFiles* files = call.supervisor.own_files()) {
       {
@@ -380,7 +380,7 @@ void keep_for_exit(const Call& call, VirtAddr stack) {
 void on_thread_exit(const Call& call) {
   const auto tid = static_cast<pid_t>(call.notification.pid);
   if (const auto stack = host_stack_pointer(tid)) keep_for_exit(call, *stack);
-  call.supervisor.forget_thread(tid);
+  call.supervisor.guests().forget_thread(tid);
   call.proceed();
 }
 

@@ -176,15 +176,8 @@ void identify(pid_t pid, view::ProcessView& out) {
 }  // namespace
 
 std::vector<view::ProcessView> Supervisor::processes() {
-  std::vector<pid_t> pids;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [tid, task] : tasks_)
-      if (task.space && task.group == tid) pids.push_back(tid);
-  }
-  std::sort(pids.begin(), pids.end());
   std::vector<view::ProcessView> all;
-  for (const pid_t pid : pids) {
+  for (const pid_t pid : guests_.processes()) {
     auto one = process(pid, view::WithPages::No);
     if (one) all.push_back(std::move(*one));
   }
@@ -192,15 +185,10 @@ std::vector<view::ProcessView> Supervisor::processes() {
 }
 
 Result<view::ProcessView> Supervisor::process(pid_t pid, view::WithPages with_pages) {
-  SpaceRef space;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto it = tasks_.find(pid);
-    if (it == tasks_.end() || !it->second.space) return fail(ESRCH, fmt::format("process {}", pid));
-    space = it->second.space;
-  }
+  const SpaceRef space = guests_.space_of(pid);
+  if (!space) return fail(ESRCH, fmt::format("process {}", pid));
   std::map<const vm::Object*, Mappers> mappers;
-  for (const SpaceRef& other : spaces()) {
+  for (const SpaceRef& other : guests_.spaces()) {
     const std::lock_guard lock(other->mutex);
     for (const auto& [object, pages] : other->mapped_pages) mappers[object].push_back(pages);
   }

@@ -148,7 +148,7 @@ void on_prlimit(const Call& call) {
   const auto pid = static_cast<pid_t>(call.argument(0));
   if (pid == 0 || pid == call.task.group || pid == call.task.tid)
     return call.finish(change(call, call.space(), call.task.group, call.argument(1), call.argument(2), call.argument(3)));
-  const auto other = call.supervisor.task(pid);
+  const auto other = call.supervisor.guests().task(pid);
   if (!other || !other->space) return call.proceed();
   if (!may_change(call, other->group)) return call.fail(EPERM);
   call.finish(change(call, *other->space, other->group, call.argument(1), call.argument(2), call.argument(3)));

@@ -44,7 +44,7 @@ void OwnFiles::tick() {
 
 // Stores to these pages fault from now on, in every space that may make them.
 void OwnFiles::guard(const cache::FullFile& file, const vm::PageSet& pages) {
-  for (const SpaceRef& space : supervisor_.spaces()) {
+  for (const SpaceRef& space : supervisor_.guests().spaces()) {
     const std::lock_guard lock(space->mutex);
     if (!space->uffd) continue;
     space->host.visit({0, kUserTop}, [&](const pmap::HostPiece& piece) {
@@ -75,7 +75,7 @@ void each_private_piece(Space& space, const cache::FullFile& file, PageIndex fir
 
 void OwnFiles::expel_locked(cache::FullFile& file, PageIndex first, PageIndex last) {
   if (!file.any_followed(first, last)) return;
-  for (const SpaceRef& space : supervisor_.spaces()) {
+  for (const SpaceRef& space : supervisor_.guests().spaces()) {
     const std::lock_guard lock(space->mutex);
     const std::lock_guard family(space->layer->mutex());
     each_private_piece(*space, file, first, last,
@@ -95,7 +95,7 @@ void OwnFiles::changed(cache::FullFile& file, PageIndex first, PageIndex last, B
 }
 
 void OwnFiles::cut_off(const cache::FullFile& file, PageIndex end) {
-  for (const SpaceRef& space : supervisor_.spaces()) {
+  for (const SpaceRef& space : supervisor_.guests().spaces()) {
     const std::lock_guard lock(space->mutex);
     const std::lock_guard family(space->layer->mutex());
     each_private_piece(*space, file, end, kAll,

@@ -242,7 +242,7 @@ class SharedPages final : public Owner {
     const auto shared = shared_.lock();
     if (!shared) return keep_all(pages, Refusal::Gone);
     if (frames_->swap_full()) return keep_all(pages, Refusal::SwapFull);
-    const std::vector<SpaceRef> spaces = supervisor_.spaces();
+    const std::vector<SpaceRef> spaces = supervisor_.guests().spaces();
     std::vector<std::unique_lock<std::mutex>> locks;
     for (const SpaceRef& space : spaces) {
       locks.emplace_back(space->mutex, std::defer_lock);
@@ -351,7 +351,7 @@ struct Share {
 // The largest holders of frames and swap, most first. Locks one space at a time.
 std::vector<Share> shares(Supervisor& supervisor) {
   std::vector<Share> all;
-  for (const SpaceRef& space : supervisor.spaces()) {
+  for (const SpaceRef& space : supervisor.guests().spaces()) {
     const std::unique_lock lock(space->mutex, std::try_to_lock);
     if (!lock || !space->swapped) continue;
     const std::lock_guard family(space->layer->mutex());

@@ -27,6 +27,9 @@
 namespace pagefold::kernel {
 namespace {
 
+// An exec that takes longer (a program on a slow disk) shows what is known so far.
+constexpr std::chrono::milliseconds kExecPatience{1000};
+
 using view::ProcFile;
 using view::ProcFileKind;
 using view::ProcSubject;
@@ -140,6 +143,9 @@ bool answer(const Call& call, int directory, VirtAddr path_address, std::uint64_
     // A child just forked may not be known before its fork is over.
     std::unique_lock lock(call.space().mutex);
     call.space().wait_for_fork(lock);
+    lock.unlock();
+    call.supervisor.about_to_wait();
+    call.supervisor.guests().wait_for_exec(group, kExecPatience);
   }
   const auto text = text_of(call, *file, group);
   if (!text) return false;

@@ -54,7 +54,7 @@ void Supervisor::count_objects(const Space& space) {
     if (v.layered) line.private_bytes += bytes_of(space.layer->present().count_range(page_of(v.layer), page_of(v.layer + v.range.size())));
     if (const auto* shared = dynamic_cast<const frame::SharedObject*>(v.object.get())) line.resident += shared->store()->resident();
   }
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(objects_mutex_);
   for (const auto& [name, line] : here) {
     report::ObjectLine& total = objects_[name];
     total.name = name;
@@ -69,7 +69,7 @@ void Supervisor::fill_summary(report::RunSummary& summary) {
   const Stats& s = stats();
   for (std::size_t i = 0; i < kFaultCauses; ++i)
     summary.faults[i] = {s.faults[i].count, s.faults[i].time_ns, s.faults[i].bytes};
-  for (const auto& [path, count] : programs_) summary.programs.push_back({path, count});
+  for (const auto& [path, count] : guests_.programs()) summary.programs.push_back({path, count});
   summary.processes = s.processes;
   summary.peak_resident = static_cast<Bytes>(std::max<std::int64_t>(0, s.peak_resident));
   if (Pressure* limit = pressure()) summary.pressure = told(*limit);

@@ -7,14 +7,12 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 
 #include "kernel/call.h"
 #include "kernel/fault.h"
 #include "kernel/hand_over.h"
-#include "kernel/host_proc.h"
 #include "kernel/own_files.h"
 #include "kernel/pressure.h"
 #include "kernel/syscall_table.h"
@@ -26,7 +24,6 @@ namespace {
 
 constexpr int kReceivers = 3;       // workers that should be waiting for calls
 constexpr int kMostWorkers = 64;
-constexpr unsigned kMostPoolThreads = 64;
 
 }  // namespace
 
@@ -53,9 +50,9 @@ Result<void> Supervisor::prepare() {
   stub_ = PAGEFOLD_TRY(stub->open_read_only());
   fault_device_.reset(::open("/dev/userfaultfd", O_RDWR | O_CLOEXEC));
   if (!fault_device_) return fail_errno("open /dev/userfaultfd");
-  exits_.reset(::epoll_create1(EPOLL_CLOEXEC));
   stop_event_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!exits_ || !stop_event_) return fail_errno("epoll");
+  if (!stop_event_) return fail_errno("eventfd");
+  PAGEFOLD_CHECK(guests_.prepare());
   files_.start();
   if (own_files_) own_files_->start();
   return prepare_loader();
@@ -76,7 +73,7 @@ Result<void> Supervisor::prepare_loader() {
 
 Result<void> Supervisor::start(Listener listener, pid_t root) {
   listener_ = std::move(listener);
-  root_ = root;
+  guests_.start(root);
   const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < std::min(processors, 8U); ++i) {
     pagers_.emplace_back(::epoll_create1(EPOLL_CLOEXEC));
@@ -145,7 +142,7 @@ void Supervisor::serve(const seccomp_notif& notification) {
   Call call{*this, notification, {}};
   // Calls that name their space themselves, because their thread is new or no guest's.
   if (number == stub::kForked || number == stub::kAgentNext) return handler(call);
-  auto who = task(static_cast<pid_t>(notification.pid));
+  auto who = guests_.task(static_cast<pid_t>(notification.pid));
   if (!who || (!who->space && number != SYS_execve && number != SYS_execveat)) {
     // A process of the run that has not exec'ed yet: its memory is still the host's.
     if (who || notification.pid == 0) return listener_.proceed(notification.id);
@@ -165,10 +162,7 @@ void Supervisor::serve(const seccomp_notif& notification) {
 // ---- faults
 
 Result<void> Supervisor::watch_faults(const SpaceRef& space) {
-  {
-    const std::lock_guard lock(mutex_);
-    by_uffd_[space->uffd.fd()] = space;
-  }
+  guests_.watch_faults(space);
   const UniqueFd& pager = pagers_[next_pager_++ % pagers_.size()];
   epoll_event event{};
   event.events = EPOLLIN;
@@ -182,13 +176,8 @@ void Supervisor::page(int epoll) {
   while (!stopping_) {
     const int n = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), -1);
     for (int i = 0; i < n; ++i) {
-      SpaceRef space;
-      {
-        const std::lock_guard lock(mutex_);
-        const auto it = by_uffd_.find(events[static_cast<std::size_t>(i)].data.fd);
-        if (it == by_uffd_.end()) continue;
-        space = it->second;
-      }
+      const SpaceRef space = guests_.space_by_fault_descriptor(events[static_cast<std::size_t>(i)].data.fd);
+      if (!space) continue;
       const auto messages = space->uffd.read();
       if (!messages) continue;
       for (const uffd_msg& message : *messages) {
@@ -204,125 +193,22 @@ void Supervisor::page(int epoll) {
   }
 }
 
-void Supervisor::defer(std::function<void()> work) {
-  const std::lock_guard lock(pool_mutex_);
-  pool_queue_.push_back(std::move(work));
-  if (pool_idle_ < pool_queue_.size() && pool_size_ < kMostPoolThreads) {
-    ++pool_size_;
-    const std::lock_guard threads(threads_mutex_);
-    if (!stopping_) threads_.emplace_back([this] { pool_work(); });
-  }
-  pool_wake_.notify_one();
-}
-
-void Supervisor::pool_work() {
-  std::unique_lock lock(pool_mutex_);
-  for (;;) {
-    ++pool_idle_;
-    pool_wake_.wait(lock, [this] { return stopping_ || !pool_queue_.empty(); });
-    --pool_idle_;
-    if (pool_queue_.empty()) return;
-    auto work = std::move(pool_queue_.front());
-    pool_queue_.pop_front();
-    lock.unlock();
-    work();
-    lock.lock();
-  }
-}
-
-// ---- who is who
-
-std::optional<Task> Supervisor::task(pid_t tid) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto it = tasks_.find(tid);
-    if (it != tasks_.end()) return it->second;
-  }
-  if (tid == 0) return std::nullopt;
-  if (tid == root_) return Task{tid, tid, nullptr};
-  const auto group_text = host_status_field(tid, "Tgid:");
-  const auto parent_text = host_status_field(tid, "PPid:");
-  if (!group_text || !parent_text) return std::nullopt;
-  const pid_t group = std::stoi(*group_text), parent = std::stoi(*parent_text);
-  const std::lock_guard lock(mutex_);
-  Task found{tid, group, nullptr};
-  if (const auto it = tasks_.find(group); it != tasks_.end()) {
-    found.space = it->second.space;
-  } else if (const auto above = tasks_.find(parent); above != tasks_.end() && group == tid) {
-    // A new process that has not been through fork's redirection: vfork or CLONE_VM, it lives in its parent's memory.
-    found.space = above->second.space;
-    watch_exit(tid);
-  } else {
-    return std::nullopt;
-  }
-  tasks_[tid] = found;
-  return found;
-}
-
-void Supervisor::watch_exit(pid_t pid) {
-  if (pidfds_.contains(pid)) return;
-  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!fd) return;
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = pid;
-  ::epoll_ctl(exits_.get(), EPOLL_CTL_ADD, fd.get(), &event);
-  pidfds_[pid] = std::move(fd);
-  ++stats().processes;
-}
+// ---- spaces
 
 void Supervisor::add_space(const SpaceRef& space, pid_t tid) {
   space->own_files = own_files_.get();
-  const std::lock_guard lock(mutex_);
-  tasks_[tid] = Task{tid, tid, space};
-  tokens_[space->token] = space;
-  watch_exit(tid);
+  guests_.add(space, tid);
 }
 
 void Supervisor::leave_space(pid_t group) {
-  std::vector<SpaceRef> left;
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto it = tasks_.begin(); it != tasks_.end();) {
-      if (it->second.group != group) {
-        ++it;
-        continue;
-      }
-      if (it->second.space) left.push_back(it->second.space);
-      it = tasks_.erase(it);
-    }
-  }
   // Freeing its frames takes a while; neither the program that is being started nor a parent needs to wait for it.
   // With fully owned files its last stores must be in the files first.
-  for (SpaceRef& space : left) {
+  for (SpaceRef& space : guests_.leave(group)) {
     if (own_files_)
       destroy_if_empty(space);
     else
       defer([this, space = std::move(space)] { destroy_if_empty(space); });
   }
-}
-
-void Supervisor::forget_thread(pid_t tid) {
-  const std::lock_guard lock(mutex_);
-  const auto it = tasks_.find(tid);
-  if (it != tasks_.end() && it->second.group != tid) tasks_.erase(it);
-}
-
-SpaceRef Supervisor::space_by_token(std::uint64_t token) {
-  const std::lock_guard lock(mutex_);
-  const auto it = tokens_.find(token);
-  return it == tokens_.end() ? nullptr : it->second.lock();
-}
-
-void Supervisor::expect_fork(std::uint64_t parent_token, unsigned slot, const SpaceRef& child) {
-  const std::lock_guard lock(mutex_);
-  pending_forks_[{parent_token, slot}] = child;
-}
-
-SpaceRef Supervisor::claim_fork(std::uint64_t parent_token, unsigned slot) {
-  const std::lock_guard lock(mutex_);
-  auto node = pending_forks_.extract({parent_token, slot});
-  return node ? std::move(node.mapped()) : nullptr;
 }
 
 // The agent keeps the memory of its guest alive, and with it the mappings, the program's file ("Text file busy") and the like.
@@ -336,24 +222,11 @@ void Supervisor::end_agent(Space& space, Wait wait) {
   constexpr int kPatience = 100;  // ms
   pollfd ended{pidfd.get(), POLLIN, 0};
   if (wait == Wait::Yes) ::poll(&ended, 1, kPatience);
-  const std::lock_guard lock(mutex_);
-  ended_.push_back({agent, std::move(pidfd)});
-}
-
-bool Supervisor::is_alone(const Task& task) {
-  const std::lock_guard lock(mutex_);
-  return std::none_of(tasks_.begin(), tasks_.end(),
-                      [&](const auto& other) { return other.second.space == task.space && other.second.group != task.group; });
+  guests_.expect_end(agent, std::move(pidfd));
 }
 
 void Supervisor::destroy_if_empty(const SpaceRef& space) {
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [tid, task] : tasks_)
-      if (task.space == space) return;
-    by_uffd_.erase(space->uffd.fd());
-    tokens_.erase(space->token);
-  }
+  if (!guests_.forget_if_empty(space)) return;
   space->agent.gone();
   bury(*space);
   if (own_files_) own_files_->settle();
@@ -381,75 +254,13 @@ void Supervisor::kill_space(const Space& space) {
   if (space.pidfd) ::syscall(SYS_pidfd_send_signal, space.pidfd.get(), SIGKILL, nullptr, 0);
 }
 
-void Supervisor::program_started(const std::string& path) {
-  const std::lock_guard lock(mutex_);
-  const auto it = std::find_if(programs_.begin(), programs_.end(), [&](const auto& p) { return p.first == path; });
-  if (it == programs_.end())
-    programs_.emplace_back(path, 1);
-  else
-    ++it->second;
-}
-
-std::vector<SpaceRef> Supervisor::spaces() {
-  std::vector<SpaceRef> all;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [tid, task] : tasks_)
-    if (task.space && std::find(all.begin(), all.end(), task.space) == all.end()) all.push_back(task.space);
-  return all;
-}
-
 // ---- the end
 
-void Supervisor::process_ended(pid_t pid) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (auto node = pidfds_.extract(pid)) {
-      ::epoll_ctl(exits_.get(), EPOLL_CTL_DEL, node.mapped().get(), nullptr);
-      ended_.push_back({pid, std::move(node.mapped())});
-    }
-  }
-  leave_space(pid);
-}
-
-// Children of ours: the first guest, and orphans that were handed to us (PR_SET_CHILD_SUBREAPER). Only by name and only when
-// they have ended: a wait for any child would also take the stops that another thread of ours is waiting for (redirect.h).
-void Supervisor::reap() {
-  std::vector<Ended> ended;
-  {
-    const std::lock_guard lock(mutex_);
-    ended.swap(ended_);
-  }
-  std::erase_if(ended, [this](const Ended& process) {
-    siginfo_t info{};
-    const int outcome = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process.pidfd.get()), &info, WEXITED | WNOHANG | __WALL);
-    if (outcome == 0 && info.si_pid != 0) {
-      if (process.pid == root_) {
-        root_status_ = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status;
-        root_ended_ = true;
-      }
-      return true;
-    }
-    // Not dead yet, or a zombie of another guest, which may still become ours when that guest ends.
-    return ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), 0, nullptr, 0) != 0;
-  });
-  const std::lock_guard lock(mutex_);
-  for (Ended& process : ended) ended_.push_back(std::move(process));
-}
-
 int Supervisor::wait() {
-  {
-    const std::lock_guard lock(mutex_);
-    watch_exit(root_);
-  }
-  std::array<epoll_event, 32> events;
   for (;;) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (root_ended_ && pidfds_.empty()) return root_status_;
-    }
-    const int n = ::epoll_wait(exits_.get(), events.data(), static_cast<int>(events.size()), 200);
-    for (int i = 0; i < n; ++i) process_ended(events[static_cast<std::size_t>(i)].data.fd);
-    reap();
+    if (const auto outcome = guests_.outcome()) return *outcome;
+    for (const pid_t pid : guests_.wait_for_ends(std::chrono::milliseconds(200))) leave_space(pid);
+    guests_.reap();
   }
 }
 
@@ -457,24 +268,21 @@ void Supervisor::stop() {
   if (stopping_.exchange(true)) return;
   if (Pressure* limit = pressure()) limit->stop();
   if (control_) control_->stop();
-  for (const SpaceRef& space : spaces()) space->agent.gone();
+  for (const SpaceRef& space : guests_.spaces()) space->agent.gone();
   ::eventfd_write(stop_event_.get(), 1);
-  {
-    const std::lock_guard lock(pool_mutex_);
-    pool_wake_.notify_all();
-  }
   std::vector<std::thread> threads;
   {
     const std::lock_guard lock(threads_mutex_);
     threads.swap(threads_);
   }
   for (std::thread& thread : threads) thread.join();
+  pool_.stop();
   if (own_files_) own_files_->stop();
   files_.stop();
 }
 
 void Supervisor::give_to_host(const std::shared_ptr<cache::FileObject>& file) {
-  for (const SpaceRef& space : spaces()) {
+  for (const SpaceRef& space : guests_.spaces()) {
     std::unique_lock lock(space->mutex);
     space->wait_for_fork(lock);
     // A booting space looks for files that were given up before it starts to run.

@@ -292,7 +292,7 @@ Result<void> take_over(const Call& call, Stop& stop, const user_regs_struct& reg
   }
   PAGEFOLD_CHECK(stop.poke(registers.rip, code.data(), code.size()));
   supervisor.add_space(space, pid);
-  supervisor.program_started(space->program);
+  supervisor.guests().program_started(space->program);
   return {};
 }
 
@@ -306,19 +306,27 @@ void on_execve(const Call& call) {
   if (OwnFiles* files = call.supervisor.own_files()) (void)files->write_back_all();  // the host reads the program
   Room room;
   (void)room.ask(kRoomForExec, 0, reclaim::Patience::Wait);  // failing that, its pages go to the swap
+  // Whoever asks for its memory waits (/proc/PID/maps), as natively: until the program runs (on_hello), or the exec has failed.
+  Guests& guests = call.supervisor.guests();
+  guests.exec_begins(call.task.group);
   bool released = false;
   auto stop = Stop::on_return(tid, [&] {
     call.proceed();
     released = true;
   });
   if (!stop) {
+    guests.exec_ends(call.task.group);
     if (!released) call.fail(EAGAIN);
     return;
   }
   const auto registers = stop->registers();
-  if (!registers || registers->rip == notification.data.instruction_pointer) return;  // the call failed; its errno is in rax
+  if (!registers || registers->rip == notification.data.instruction_pointer) {
+    guests.exec_ends(call.task.group);
+    return;  // the call failed; its errno is in rax
+  }
   const auto taken = take_over(call, *stop, *registers);
   if (!taken) {
+    guests.exec_ends(call.task.group);
     stats().note("exec: " + taken.error().message());
     ::kill(stop->tid(), SIGKILL);
   }
@@ -392,6 +400,7 @@ void on_ready(const Call& call) {
     space.check_invariants();
 #endif
   }
+  call.supervisor.guests().exec_ends(call.task.group);
   call.reply(0);
 }
 
