@@ -165,15 +165,8 @@ bool open_and_truncate(const Call& call, int directory, VirtAddr path, std::uint
   return true;
 }
 
-void on_truncating_open(const Call& call) {
-  if (call.notification.data.nr == SYS_creat) {
-    if (!open_and_truncate(call, AT_FDCWD, call.argument(0), O_TRUNC)) call.proceed();
-    return;
-  }
-  open_how how{};
-  if (call.argument(3) < sizeof how || !read_guest(call.space(), call.argument(2), &how, sizeof how))
-    return call.proceed();
-  if (!open_and_truncate(call, static_cast<int>(call.argument(0)), call.argument(1), how.flags)) call.proceed();
+void on_creat(const Call& call) {
+  if (!open_and_truncate(call, AT_FDCWD, call.argument(0), O_TRUNC)) call.proceed();
 }
 
 }  // namespace pagefold::kernel

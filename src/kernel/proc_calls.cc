@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -43,7 +44,7 @@ std::string link_target(const std::string& link) {
 std::string absolute(const Call& call, int directory, const std::string& path) {
   if (path.starts_with('/')) return path;
   if (path.find('/') == std::string::npos && path != "maps" && path != "smaps" && path != "smaps_rollup" && path != "status" &&
-      path != "statm" && path != "stat")
+      path != "statm" && path != "stat" && path != "limits")
     return {};
   const auto tid = call.notification.pid;
   const auto base = link_target(directory == AT_FDCWD ? fmt::format("/proc/{}/cwd", tid) : fmt::format("/proc/{}/fd/{}", tid, directory));
@@ -116,6 +117,7 @@ Result<std::string> text_of(const Call& call, const ProcFile& file, pid_t group)
     case ProcFileKind::SmapsRollup: return view::smaps_rollup_text(process);
     case ProcFileKind::Statm: return view::statm_text(process);
     case ProcFileKind::Status: return view::status_text(PAGEFOLD_TRY(host("status")), process);
+    case ProcFileKind::Limits: return view::limits_text(PAGEFOLD_TRY(host("limits")), process);
     case ProcFileKind::Stat: return view::stat_text(PAGEFOLD_TRY(host("stat")), process);
   }
   return fail(ENOENT);
@@ -165,5 +167,17 @@ void open_at(const Call& call, int directory, VirtAddr path, std::uint64_t flags
 void on_open(const Call& call) { open_at(call, AT_FDCWD, call.argument(0), call.argument(1)); }
 
 void on_openat(const Call& call) { open_at(call, static_cast<int>(call.argument(0)), call.argument(1), call.argument(2)); }
+
+// A restricted lookup that would be answered here could only lead out of /proc, into links that the restriction is about:
+// they are the host's.
+void on_openat2(const Call& call) {
+  open_how how{};
+  if (call.argument(3) < sizeof how || !read_guest(call.space(), call.argument(2), &how, sizeof how)) return call.proceed();
+  const auto directory = static_cast<int>(call.argument(0));
+  if (open_and_truncate(call, directory, call.argument(1), how.flags)) return;
+  if (how.resolve == 0 && answer(call, directory, call.argument(1), how.flags)) return;
+  note_fifo_open(call, directory, call.argument(1), how.flags);
+  call.proceed();
+}
 
 }  // namespace pagefold::kernel
