@@ -9,8 +9,8 @@
 
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
-#include "kernel/host_proc.h"
-#include "kernel/mm_limits.h"
+#include "kernel/process/host_proc.h"
+#include "kernel/memory/mm_limits.h"
 #include "kernel/supervisor.h"
 
 namespace pagefold::kernel {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "frame/shared_object.h"
-#include "kernel/pressure.h"
+#include "kernel/pressure/pressure.h"
 #include "kernel/supervisor.h"
 
 namespace pagefold::kernel {

@@ -11,12 +11,12 @@
 #include <algorithm>
 
 #include "kernel/call.h"
-#include "kernel/fault.h"
-#include "kernel/hand_over.h"
-#include "kernel/own_files.h"
-#include "kernel/pressure.h"
+#include "kernel/fault/fault.h"
+#include "kernel/sync/hand_over.h"
+#include "kernel/files/own_files.h"
+#include "kernel/pressure/pressure.h"
 #include "kernel/syscall_table.h"
-#include "kernel/watched_calls.h"
+#include "kernel/files/watched_calls.h"
 #include "stub/blob.h"
 
 namespace pagefold::kernel {

@@ -19,7 +19,7 @@
 #include "cache/file_cache.h"
 #include "kernel/guests.h"
 #include "kernel/listener.h"
-#include "kernel/own_loader.h"
+#include "kernel/process/own_loader.h"
 #include "kernel/pool.h"
 #include "kernel/run.h"
 #include "kernel/space.h"
