@@ -45,6 +45,7 @@ void on_shmdt(const Call& call);
 // proc_calls.cc: /proc as the program should see it
 void on_open(const Call& call);
 void on_openat(const Call& call);
+void on_openat2(const Call& call);
 // Calls on files, when those are fully owned. file_write.cc
 void on_file_write(const Call& call);
 // file_copy.cc
@@ -52,7 +53,7 @@ void on_file_copy(const Call& call);
 // file_resize.cc
 void on_ftruncate(const Call& call);
 void on_truncate(const Call& call);
-void on_truncating_open(const Call& call);
+void on_creat(const Call& call);
 void on_fallocate(const Call& call);
 // file_read.cc
 void on_file_read(const Call& call);

@@ -14,7 +14,7 @@
 #include <set>
 
 #include "kernel/syscall_table.h"
-#include "kernel/watched_calls.h"
+#include "kernel/files/watched_calls.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <array>
 
-#include "kernel/host_proc.h"
+#include "kernel/process/host_proc.h"
 #include "kernel/stats.h"
 
 namespace pagefold::kernel {

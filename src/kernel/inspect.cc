@@ -9,7 +9,8 @@
 
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
-#include "kernel/host_proc.h"
+#include "kernel/process/host_proc.h"
+#include "kernel/memory/mm_limits.h"
 #include "kernel/supervisor.h"
 
 namespace pagefold::kernel {
@@ -198,6 +199,9 @@ Result<view::ProcessView> Supervisor::process(pid_t pid, view::WithPages with_pa
   out.exe = space->program;
   out.heap = {space->brk_start, space->brk};
   out.peak_virtual = space->map.peak_mapped();
+  const MemoryLimits limits = memory_limits(*space, pid);
+  out.address_space = {limits.address_space.rlim_cur, limits.address_space.rlim_max};
+  out.data = {limits.data.rlim_cur, limits.data.rlim_max};
   out.major_faults = space->major_faults;
   out.minor_faults = space->minor_faults;
   Bytes resident = 0;

@@ -13,7 +13,7 @@
 #include <chrono>
 
 #include "kernel/filter.h"
-#include "kernel/pressure.h"
+#include "kernel/pressure/pressure.h"
 #include "kernel/run.h"
 #include "kernel/supervisor.h"
 #include "kernel/watcher.h"

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cassert>
 
-#include "kernel/host_sync.h"
-#include "kernel/pressure.h"
+#include "kernel/sync/host_sync.h"
+#include "kernel/pressure/pressure.h"
 
 namespace pagefold::kernel {
 

@@ -20,7 +20,7 @@
 
 #include "base/fd.h"
 #include "frame/store.h"
-#include "kernel/agent.h"
+#include "kernel/sync/agent.h"
 #include "pmap/host_map.h"
 #include "pmap/uffd.h"
 #include "reclaim/swapped_frames.h"

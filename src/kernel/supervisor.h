@@ -19,7 +19,7 @@
 #include "cache/file_cache.h"
 #include "kernel/guests.h"
 #include "kernel/listener.h"
-#include "kernel/own_loader.h"
+#include "kernel/process/own_loader.h"
 #include "kernel/pool.h"
 #include "kernel/run.h"
 #include "kernel/space.h"
@@ -29,7 +29,6 @@
 
 namespace pagefold::kernel {
 
-class Failures;
 class OwnFiles;
 
 class Supervisor final : public view::Introspector {
@@ -50,8 +49,6 @@ class Supervisor final : public view::Introspector {
   cache::FileCache& files() { return files_; }
   // Null unless the run owns files fully.
   OwnFiles* own_files() { return own_files_.get(); }
-  // Null unless failures were asked for.
-  Failures* failures() { return failures_.get(); }
   // Null unless somebody records what guests do to files.
   event::FileWatch* file_watch() const { return options_.file_watch; }
   unsigned fault_around() const { return options_.fault_around; }
@@ -99,7 +96,6 @@ class Supervisor final : public view::Introspector {
   cache::FileCache files_;
   std::unique_ptr<OwnLoader> own_loader_;
   std::unique_ptr<OwnFiles> own_files_;
-  std::unique_ptr<Failures> failures_;
   UniqueFd stub_;
   UniqueFd fault_device_;
   Guests guests_;

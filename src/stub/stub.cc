@@ -163,9 +163,11 @@ stub_signal_entry:
   mov 144(%rdx), %rax           # the call's number again
   cmp $512, %rax
   jae 9f
-  cmp $2, %rax                  # open, openat: of a FIFO, says the supervisor, or of anything else
+  cmp $2, %rax                  # open, openat, openat2: of a FIFO, says the supervisor, or of anything else
   je 2f
   cmp $257, %rax
+  je 2f
+  cmp $437, %rax
   jne 3f
 2:mov $186, %eax                # gettid
   syscall

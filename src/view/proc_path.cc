@@ -17,6 +17,7 @@ constexpr std::array kKinds = {
     KindRow{"maps", ProcFileKind::Maps},     KindRow{"smaps", ProcFileKind::Smaps},
     KindRow{"status", ProcFileKind::Status}, KindRow{"smaps_rollup", ProcFileKind::SmapsRollup},
     KindRow{"statm", ProcFileKind::Statm},   KindRow{"stat", ProcFileKind::Stat},
+    KindRow{"limits", ProcFileKind::Limits},
 };
 
 // Hands out the components of a path one by one; "" when there is none left.

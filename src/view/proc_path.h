@@ -8,7 +8,7 @@
 
 namespace pagefold::view {
 
-enum class ProcFileKind : unsigned char { Maps, Smaps, SmapsRollup, Status, Statm, Stat };
+enum class ProcFileKind : unsigned char { Maps, Smaps, SmapsRollup, Status, Statm, Stat, Limits };
 
 // Self and ThreadSelf mean the opener: its process, its thread.
 enum class ProcSubject : unsigned char { Self, ThreadSelf, Pid };

@@ -1,4 +1,4 @@
-// The kernel's own text formats of /proc/PID/{maps,smaps,smaps_rollup,status,statm,stat}, made from the model, so that
+// The kernel's own text formats of /proc/PID/{maps,smaps,smaps_rollup,status,statm,stat,limits}, made from the model, so that
 // a guest reads there what it would read natively (fs/proc/task_mmu.c and fs/proc/array.c of Linux 6.x; proc(5)).
 //
 // maps, smaps, smaps_rollup and statm are the model's alone. status and stat hold much that only the host knows
@@ -30,5 +30,7 @@ std::string status_text(std::string_view host_text, const ProcessView& process);
 // Replaced: minflt, majflt, vsize, rss, start_brk. start_brk stays 0 when the host hid it from the reader. The places
 // of code, data, arguments and environment are the host's own: it did the exec. Not a stat line: unchanged.
 std::string stat_text(std::string_view host_text, const ProcessView& process);
+// Replaced: "Max data size" and "Max address space" (fs/proc/base.c, proc_pid_limits).
+std::string limits_text(std::string_view host_text, const ProcessView& process);
 
 }  // namespace pagefold::view

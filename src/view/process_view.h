@@ -57,6 +57,11 @@ struct MappingView {
   std::vector<PageRun> runs;  // only when asked for; covers the whole range in order
 };
 
+// A soft and a hard limit of setrlimit(2); RLIM_INFINITY: none.
+struct LimitView {
+  Bytes soft = ~Bytes{0}, hard = ~Bytes{0};
+};
+
 struct ProcessView {
   pid_t pid = 0, parent = 0;
   uid_t uid = 0;
@@ -67,6 +72,7 @@ struct ProcessView {
   std::vector<MappingView> mappings;  // ascending, not overlapping
   VirtRange heap;                     // brk area, may be empty
   Bytes stack_size = 0, peak_virtual = 0, peak_resident = 0, pinned = 0;
+  LimitView address_space, data;  // RLIMIT_AS and RLIMIT_DATA, which Pagefold keeps itself
   std::uint64_t major_faults = 0, minor_faults = 0;
   // Sums over the mappings, for a reader that is not given them (`pagefold ps`): see fill_totals() in memory_totals.h.
   Bytes virtual_size = 0;

@@ -256,5 +256,20 @@ TEST(LoaderBadInputTexts, OfTheHeader) {
   }
 }
 
+TEST(LoaderBadInputTexts, OfAnUnexpectedPltRelocation) {
+  Scene scene;
+  scene.library("a", "int b(void); int a(void) { return b(); }\nint b(void) { return 1; }", {.flags = {"-Wl,-z,lazy"}});
+  scene.program("int a(void); int main(void) { return a(); }", {.needs = {"a"}, .flags = {"-Wl,-z,lazy"}});
+  ElfPatch file(scene.path("a.so"));
+  const std::size_t at = file.table(DT_JMPREL);
+  auto rela = file.get<Elf64_Rela>(at);
+  for (const Elf64_Xword type : std::vector<Elf64_Xword>{R_X86_64_NONE, R_X86_64_64, 0x9e}) {
+    rela.r_info = ELF64_R_INFO(ELF64_R_SYM(rela.r_info), type);
+    file.put(at, rela);
+    file.save();
+    EXPECT_THAT(agreed(scene).err, HasSubstr("unexpected PLT reloc type 0x"));
+  }
+}
+
 }  // namespace
 }  // namespace pagefold::ld_test

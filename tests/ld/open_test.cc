@@ -32,6 +32,20 @@ TEST(LoaderOpen, LocalIsSeenByItsHandleOnlyAndGlobalByAll) {
             "+a\na, SCENE/prog: undefined symbol: f\nSCENE/user.so: undefined symbol: f\na, a\n-a\n");
 }
 
+// While its constructors run, an object opened as global is not global yet.
+TEST(LoaderOpen, GlobalBeginsAfterTheConstructors) {
+  Scene scene;
+  scene.library("a", names("a") + R"(
+#include <dlfcn.h>
+ON_LOAD look(void) { say("while loading: %d\n", dlsym(RTLD_DEFAULT, "f") != 0); }
+)");
+  scene.program(program(R"(
+  opened("a.so", RTLD_NOW | RTLD_GLOBAL);
+  say("afterwards: %d\n", dlsym(RTLD_DEFAULT, "f") != 0);
+)"));
+  EXPECT_THAT(agreed(scene).out, HasSubstr("afterwards: 1\n"));
+}
+
 TEST(LoaderOpen, LazyOpensWhatNowRefuses) {
   Scene scene;
   scene.library("a", names("a") + "void nowhere(void); void g(void) { nowhere(); }", {.flags = {"-Wl,-z,lazy"}});
@@ -74,6 +88,17 @@ TEST(LoaderOpen, NodeleteKeepsTheLibraryAndItsData) {
   say("%d\n", dlopen("b.so", RTLD_NOW | RTLD_NOLOAD) != 0);
 )"));
   EXPECT_EQ(agreed(scene).out, "+a\n1 0\n2 0\n+b\n0\n1\n-a\n-b\n");
+}
+
+TEST(LoaderOpen, WhatStaysCanBeClosedAnyNumberOfTimes) {
+  Scene scene;
+  scene.library("a", names("a"));
+  scene.program(program(R"(
+  void* a = opened("a.so", RTLD_NOW | RTLD_NODELETE);
+  for (int i = 0; i < 4; ++i) say("%d\n", dlclose(a));
+  say("%d\n", opened("a.so", RTLD_NOW) == a);
+)"));
+  EXPECT_EQ(agreed(scene).out, "+a\n0\n0\n0\n0\n1\n-a\n");
 }
 
 TEST(LoaderOpen, DeepbindPrefersTheLibrarysOwnDefinitions) {

@@ -1,7 +1,7 @@
 // plan() against a host made of 64 pages: after any change of the model and the operations that plan() asks for, no page can
 // be reached that the model would not grant, in the way it would grant it. A difference may stay only where the host has the
 // background and no frame can lie under it: there the next touch faults, and is served by an eager plan.
-#include "kernel/host_sync.h"
+#include "kernel/sync/host_sync.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -95,7 +95,7 @@ class Machine {
     p.truth[page] = value;
   }
 
-  // A fault (kernel/fault.cc). False when a frame could not be had: the access does not happen.
+  // A fault (kernel/fault/fault.cc). False when a frame could not be had: the access does not happen.
   bool fault_in(Process& p, PageIndex page, bool write) {
     const std::lock_guard lock(p.layer->mutex());
     Layer& layer = *p.layer;
@@ -144,7 +144,7 @@ class Machine {
     put(p, page);
   }
 
-  // kernel/guest_memory.cc: the supervisor stores a part of a page for the process.
+  // kernel/memory/guest_memory.cc: the supervisor stores a part of a page for the process.
   void write_from_outside(Process& p, PageIndex page) {
     const std::lock_guard lock(p.layer->mutex());
     if (!p.layer->push(page)) return;

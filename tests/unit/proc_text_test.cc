@@ -253,6 +253,22 @@ TEST(Stat, KeepsWhatTheHostHidesFromTheReader) {
   EXPECT_EQ(stat_text("1 (x) S 2", cat()), "1 (x) S 2");
 }
 
+TEST(Limits, ReplacesTheTwoThatPagefoldKeeps) {
+  ProcessView process;
+  process.data = {64 << 20, ~Bytes{0}};
+  process.address_space = {1 << 30, 2u << 30};
+  EXPECT_EQ(limits_text("Limit                     Soft Limit           Hard Limit           Units     \n"
+                        "Max data size             unlimited            unlimited            bytes     \n"
+                        "Max stack size            8388608              unlimited            bytes     \n"
+                        "Max address space         unlimited            unlimited            bytes     \n",
+                        process),
+            "Limit                     Soft Limit           Hard Limit           Units     \n"
+            "Max data size             67108864             unlimited            bytes     \n"
+            "Max stack size            8388608              unlimited            bytes     \n"
+            "Max address space         1073741824           2147483648           bytes     \n");
+  EXPECT_EQ(limits_text("no limits", process), "no limits");
+}
+
 TEST(Totals, PageTablesAreCountedOncePerSpanThatHoldsAPage) {
   ProcessView process;
   process.mappings = {anonymous({0x10000, 0x12000}, ""), anonymous({0x20000, 0x22000}, "x")};

@@ -27,7 +27,7 @@ void start_signalling() {
                                error_text,   program_name(),     nullptr,     nullptr};
   constexpr uint32_t kLastWithLibcsOwn = 36;
   if (world.build->minor <= kLastWithLibcsOwn) {
-    border.libc_signal_error = libc_function<glibc::SignalError>("_dl_signal_error");
+    border.libc_signal_exception = libc_function<glibc::SignalException>("_dl_signal_exception");
     border.libc_catch_error = libc_function<glibc::CatchError>("_dl_catch_error");
   }
   glibc::set_error_border(border);

@@ -1,4 +1,4 @@
-// Failures leave the loader through libc's _dl_signal_error, which jumps to whoever called dlopen, dlsym or dlclose
+// Failures leave the loader through libc's _dl_signal_exception, which jumps to whoever called dlopen, dlsym or dlclose
 // (dlerror's texts are made there); without such a caller, and before libc is ready, they end the process as glibc
 // does.
 #pragma once

@@ -42,13 +42,18 @@ class Opening {
   // Loaded, or opened for the first time, by this call.
   bool is_new() const { return is_new_; }
 
-  // When nothing more is to be done.
+  // After the constructors, as glibc does it.
+  void finish() {
+    if ((mode_ & kGlobal) != 0) add_to_global_scope(*opened_);
+    tell();
+  }
+
+ private:
   void tell() const {
     if (debug::on(debug::kFiles))
       debug::print("opening file=%s [0]; direct_opencount=%u\n\n", opened_->name(), opened_->open_count);
   }
 
- private:
   static uint64_t newest_serial() {
     uint64_t newest = 0;
     for (Module* module = world.first; module != nullptr; module = module->next())
@@ -87,7 +92,10 @@ class Opening {
   Status open_again(Module& module) {
     tell();
     if ((mode_ & kGlobal) != 0 && !module.global) add_to_global_scope(module);
-    if ((mode_ & kNoDelete) != 0) module.nodelete = true;
+    if ((mode_ & kNoDelete) != 0) {
+      if (debug::on(debug::kFiles) && !module.nodelete) debug::print("marking %s [0] as NODELETE\n", module.name());
+      module.nodelete = true;
+    }
     return nullptr;
   }
 
@@ -119,8 +127,9 @@ class Opening {
     const SearchList& list = *module.search_list();
     for (uint32_t i = 0; i < list.count; ++i) {
       Module& one = *module_of(list.list[i]);
-      if (one.init_called && one.type == Type::kLoaded) add_to_scope(one, module.search_list());
-      if (debug::on(debug::kScopes)) debug::print_scope(one, 0);
+      const bool was_loaded = one.init_called && one.type == Type::kLoaded;
+      const uint32_t added = was_loaded ? add_to_scope(one, module.search_list()) : 0;
+      if (debug::on(debug::kScopes) && added != kWasInScope) debug::print_scope(one, added);
     }
     if (has_tls_) publish_tls_generation();
     for (uint32_t i = 0; i < list.count; ++i) {
@@ -130,12 +139,12 @@ class Opening {
       initialise_static_tls(one);
     }
     update_object_index();
-    if ((mode_ & kGlobal) != 0) add_to_global_scope(module);
   }
 
   static void activate_nodelete() {
     for (Module* module = world.first; module != nullptr; module = module->next()) {
       if (!module->nodelete_pending) continue;
+      if (debug::on(debug::kFiles)) debug::print("activating NODELETE for %s [0]\n", module->name());
       module->nodelete = true;
       module->nodelete_pending = false;
     }
@@ -183,7 +192,7 @@ LinkMap* open_module(const char* file, int mode, const void* caller, int64_t nam
     // What was open already is left to whoever opened it, who may be in the middle of calling its constructors.
     if (status == nullptr && opening.is_new()) {
       initialise(*result);
-      opening.tell();
+      opening.finish();
     }
   }
   if (status != nullptr) signal(status);

@@ -154,6 +154,7 @@ void sweep_up(Module* closed) {
 }
 
 Status close_one(Module& module) {
+  if (module.nodelete) return nullptr;  // not even counted
   if (module.open_count == 0) return fail(module.name(), "shared object not open");
   --module.open_count;
   at<uint32_t>(module.map(), world.layout->link_map.l_direct_opencount) = module.open_count;

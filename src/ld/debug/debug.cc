@@ -73,7 +73,7 @@ void open_output(const char* name) {
   char* path = concatenate(name, ".", number + at);
   const int64_t fd =
       sys::open(path, sys::kWriteOnly | sys::kAppend | sys::kCreate | sys::kNoFollow | sys::kCloseOnExec, 0666);
-  if (fd >= 0) output = fd;
+  output = fd >= 0 ? fd : kStandardOutput;  // glibc's choice
   release_string(path);
 }
 
@@ -154,6 +154,10 @@ void print_scope(Module& module, unsigned from) {
     }
   }
   Line() << '\n';
+}
+
+void tell_error(const char* object, const char* occasion, const char* text, bool fatal) {
+  if (on(~kStatistics)) print("%s: error: %s: %s (%s)\n", object, occasion, text, fatal ? "fatal" : "continued");
 }
 
 }  // namespace pagefold::ld::debug

@@ -57,7 +57,11 @@ inline uint64_t clock() {
 }
 void print_statistics();
 void print_final_statistics();
+// The lists of its scope, from the one of that number on.
 void print_scope(Module& module, unsigned from);
+
+// A symbol or version that is missing. Fatal: nobody said that they are only to be told.
+void tell_error(const char* object, const char* occasion, const char* text, bool fatal);
 
 }  // namespace debug
 }  // namespace pagefold::ld

@@ -62,7 +62,7 @@ class Search {
 
  private:
   bool open() const { return file_.is_open(); }
-  Status in(SearchPath& path) { return search_directories(path, name_, loader_, file_, path_); }
+  Status in(SearchPath& path) { return search_directories(path, name_, file_, path_); }
 
   // The RPATH of whoever needs it, then of who needed that one, up to the program.
   Status in_rpaths() {
@@ -144,7 +144,14 @@ SearchPath* library_path() {
   static SearchPath* path = nullptr;
   if (path == nullptr) {
     const char* list = process.library_path;
-    path = list == nullptr || *list == '\0' ? kNone : split_path(list, ":;", nullptr, "LD_LIBRARY_PATH", nullptr);
+    if (list == nullptr || *list == '\0') {
+      path = kNone;
+    } else {
+      // LD_DEBUG names a directory by the first of these lists that has it.
+      (void)default_path();
+      if (world.main != nullptr && runpath_of(*world.main) == nullptr) (void)rpath_of(*world.main);
+      path = split_path(list, ":;", nullptr, "LD_LIBRARY_PATH", nullptr);
+    }
   }
   return path == kNone ? nullptr : path;
 }

@@ -100,6 +100,13 @@ void learn(Directory& directory, unsigned index, const char* path, size_t direct
   release_string(name);
 }
 
+bool has_some_directory(const SearchPath& path) {
+  const uint32_t all = static_cast<uint32_t>((uint64_t{1} << subdirectories().count) - 1);
+  for (const Directory* directory : path.directories)
+    if ((directory->missing & all) != all) return true;
+  return false;
+}
+
 }  // namespace
 
 void forget_subdirectories() {
@@ -143,6 +150,7 @@ SearchPath* default_path() {
 
 SearchPath* split_path(const char* list, const char* separators, Module* owner, const char* what, const char* where) {
   auto* path = new (allocate(sizeof(SearchPath))) SearchPath;
+  path->of_object = where != nullptr;
   for (const char* at = list;; ++at) {
     const char* end = at;
     while (*end != '\0' && find(separators, *end) == nullptr) ++end;
@@ -165,8 +173,8 @@ SearchPath* split_path(const char* list, const char* separators, Module* owner, 
   return path;
 }
 
-Status search_directories(SearchPath& path, const char* name, Module* loader, OpenFile& file, char*& found) {
-  (void)loader;
+Status search_directories(SearchPath& path, const char* name, OpenFile& file, char*& found) {
+  if (path.given_up) return nullptr;
   const Subdirectories& subs = subdirectories();
   const char* told = nullptr;
   for (uint32_t at = 0; at < path.directories.count(); ++at) {
@@ -188,6 +196,7 @@ Status search_directories(SearchPath& path, const char* name, Module* loader, Op
       release_string(candidate);
     }
   }
+  path.given_up = path.of_object && debug::on(debug::kLibs) && !has_some_directory(path);
   return nullptr;
 }
 

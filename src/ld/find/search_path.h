@@ -24,6 +24,8 @@ struct Directory {
 
 struct SearchPath {
   List<Directory*> directories;
+  bool of_object = false;  // an object's RPATH or RUNPATH
+  bool given_up = false;   // of an object, and no directory exists: LD_DEBUG names it once
 };
 
 // Splits a colon-separated list (LD_LIBRARY_PATH also at semicolons), expanding $ORIGIN, $LIB and $PLATFORM for
@@ -37,7 +39,7 @@ char* expand_tokens(const char* text, size_t size, Module* owner);
 SearchPath* default_path();
 
 // Tries name in every directory and subdirectory. The name of what was opened is stored in `found` (the caller's).
-Status search_directories(SearchPath& path, const char* name, Module* loader, OpenFile& file, char*& found);
+Status search_directories(SearchPath& path, const char* name, OpenFile& file, char*& found);
 
 // The subdirectories in the order of search, the plain directory ("") last. Each ends with a slash.
 struct Subdirectories {

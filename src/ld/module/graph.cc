@@ -14,7 +14,7 @@ class Walk {
  public:
   Walk(Module& root, int mode) : root_(root), mode_(mode) {}
   ~Walk() {
-    for (LinkMap* map : list_) module_of(map)->reserved = false;
+    for (LinkMap* map : list_) module_of(map)->reserved = module_of(map)->walked = false;
     list_.free();
   }
 
@@ -25,14 +25,22 @@ class Walk {
   }
 
   Status run() {
-    for (uint32_t i = 0; i < list_.count(); ++i) LD_TRY(visit(*module_of(list_[i]), i));
+    for (uint32_t i = 0; i < list_.count();) {
+      Module& module = *module_of(list_[i]);
+      if (module.walked) {
+        ++i;
+        continue;
+      }
+      module.walked = true;
+      LD_TRY(visit(module, i));  // filtees may have come before it
+    }
     return nullptr;
   }
 
   List<LinkMap*>& list() { return list_; }
 
  private:
-  Status visit(Module& module, uint32_t& position) {
+  Status visit(Module& module, uint32_t position) {
     if (module.faked) return nullptr;
     if (module.initfini != nullptr) {  // loaded earlier: its direct dependencies are known
       for (LinkMap** dependency = module.initfini + 1; *dependency != nullptr; ++dependency)
@@ -62,9 +70,11 @@ class Walk {
     return find(name, '$') == nullptr ? duplicate(name) : expand_tokens(name, strlen(name), &module);
   }
 
-  Result<Module*> load_for(Module& module, const char* name) {
+  Result<Module*> load_for(Module& module, const char* name, bool as_filtee) {
     char* expanded_name = expanded(module, name);
     if (expanded_name == nullptr) return {nullptr, fail(name, "empty dynamic string token substitution")};
+    if (as_filtee && debug::on(debug::kLibs))
+      debug::print("load auxiliary object=%s requested by file=%s\n", expanded_name, display_name(module));
     const Result<Module*> loaded =
         load(&module, expanded_name, module.type == Type::kExecutable ? Type::kLibrary : module.type, mode_);
     release_string(expanded_name);
@@ -72,7 +82,7 @@ class Walk {
   }
 
   Status need(Module& module, const char* name, List<LinkMap*>& needed) {
-    const Result<Module*> loaded = load_for(module, name);
+    const Result<Module*> loaded = load_for(module, name, false);
     LD_TRY(loaded.failure);
     add(loaded.value);
     needed.push(loaded.value->map());
@@ -81,17 +91,20 @@ class Walk {
 
   // A filtee is searched before its filter. An auxiliary one may be missing.
   Status filter(Module& module, const char* name, int64_t tag, List<LinkMap*>& needed, uint32_t& position) {
-    const Result<Module*> loaded = load_for(module, name);
+    const Result<Module*> loaded = load_for(module, name, true);
     if (loaded.failure != nullptr) {
       if (static_cast<uint64_t>(tag) == DT_FILTER) return loaded.failure;
       forget(loaded.failure);
       return nullptr;
     }
     needed.push(loaded.value->map());
-    if (loaded.value->reserved) return nullptr;
     add(loaded.value);
-    for (uint32_t i = list_.count() - 1; i > position; --i) list_[i] = list_[i - 1];
+    uint32_t at = position;
+    while (at < list_.count() && list_[at] != loaded.value->map()) ++at;
+    if (at == list_.count()) return nullptr;  // it is before the filter already
+    for (; at > position; --at) list_[at] = list_[at - 1];
     list_[position++] = loaded.value->map();
+    if (!module.is_main) move_before(loaded.value, &module);
     return nullptr;
   }
 
@@ -209,10 +222,13 @@ Status load_dependencies(Module& root, Module* const* preloads, uint32_t preload
   for (LinkMap* map : list) count += module_of(map)->faked ? 0 : 1;
   auto** storage = make_array<LinkMap*>(count * 2 + 1);
   LinkMap** search = storage + count + 1;
-  uint32_t at_end = 0;
-  for (LinkMap* map : list)
-    if (!module_of(map)->faked) search[at_end++] = map;
-  memcpy(storage, search, count * sizeof(LinkMap*));
+  uint32_t at_end = 0, at_sorted = 0;
+  storage[at_sorted++] = root.map();  // filtees may stand before it in the search
+  for (LinkMap* map : list) {
+    if (module_of(map)->faked) continue;
+    search[at_end++] = map;
+    if (map != root.map()) storage[at_sorted++] = map;
+  }
   sort_modules(storage, count, true, false);
   storage[count] = nullptr;
 

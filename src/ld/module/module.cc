@@ -2,6 +2,7 @@
 
 #include "ld/abi/glibc/info_index.h"
 #include "ld/base/text.h"
+#include "ld/debug/debug.h"
 #include "ld/module/published.h"
 #include "ld/start/process.h"
 
@@ -17,6 +18,14 @@ void publish_list() {
   auto* base = static_cast<char*>(published::rtld_global()) + world.layout->rtld_global.dl_ns;
   at<LinkMap*>(base, world.layout->link_namespaces.ns_loaded) = world.first == nullptr ? nullptr : world.first->map();
   at<uint32_t>(base, world.layout->link_namespaces.ns_nloaded) = world.count;
+}
+
+void unlink(Module* module) {
+  LinkMap* map = module->map();
+  if (map->l_prev != nullptr) map->l_prev->l_next = map->l_next;
+  if (map->l_next != nullptr) map->l_next->l_prev = map->l_prev;
+  if (world.first == module) world.first = map->l_next == nullptr ? nullptr : module_of(map->l_next);
+  if (world.last == module) world.last = map->l_prev == nullptr ? nullptr : module_of(map->l_prev);
 }
 
 bool is_relocated_in_place(uint64_t tag) {
@@ -115,12 +124,18 @@ void insert_after(Module* module, Module* before) {
 }
 
 void remove_from_list(Module* module) {
-  LinkMap* map = module->map();
-  if (map->l_prev != nullptr) map->l_prev->l_next = map->l_next;
-  if (map->l_next != nullptr) map->l_next->l_prev = map->l_prev;
-  if (world.first == module) world.first = map->l_next == nullptr ? nullptr : module_of(map->l_next);
-  if (world.last == module) world.last = map->l_prev == nullptr ? nullptr : module_of(map->l_prev);
+  unlink(module);
   --world.count;
+  publish_list();
+}
+
+void move_before(Module* module, Module* next) {
+  unlink(module);
+  LinkMap* map = module->map();
+  map->l_prev = next->map()->l_prev;
+  map->l_next = next->map();
+  map->l_prev->l_next = map;
+  map->l_next->l_prev = map;
   publish_list();
 }
 
@@ -140,6 +155,10 @@ void add_name(Module& module, const char* name) {
   *link = added;
 }
 
+// The flags of DT_FLAGS_1 that glibc does not warn of.
+constexpr uint64_t kKnownFlags1 =
+    DF_1_NOW | DF_1_NODELETE | DF_1_INITFIRST | DF_1_NOOPEN | DF_1_ORIGIN | DF_1_NODEFLIB | DF_1_PIE;
+
 elf::Defect read_dynamic(Module& module, const elf::LoadPlan& plan, bool writable) {
   LinkMap* map = module.map();
   const elf::Image<Elf> image = module.image();
@@ -158,6 +177,9 @@ elf::Defect read_dynamic(Module& module, const elf::LoadPlan& plan, bool writabl
   }
   at<uint16_t>(map, layout.l_ldnum) = static_cast<uint16_t>(plan.dynamic.size / sizeof(Elf64_Dyn));
   set_bits(map, layout.l_ld_readonly, 1, module.dynamic_readonly ? 1 : 0);
+  const uint64_t unknown = module.view.flags_1 & ~kKnownFlags1;
+  if (unknown != 0 && debug::on(debug::kFiles))
+    debug::print("\nWARNING: Unsupported flag value(s) of 0x%lx in DT_FLAGS_1.\n", unknown);
   return {};
 }
 

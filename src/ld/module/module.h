@@ -79,7 +79,7 @@ struct alignas(64) Module {
   bool headers_allocated = false;
   bool dynamic_readonly = false;
   // Scratch of the graph walks.
-  bool visited = false, reserved = false, map_used = false, map_done = false;
+  bool visited = false, reserved = false, walked = false, map_used = false;
   int32_t index = 0;
   uint32_t open_count = 0;
 
@@ -118,6 +118,10 @@ struct alignas(64) Module {
   SearchList* search_list();
   SearchList** local_scope();
   SearchList* symbolic_search_list();
+
+  // NODELETE. What the relocations of a dlopen ask for is only pending, because a dlopen that fails is undone.
+  bool stays(bool pending_counts) const { return nodelete || (pending_counts && nodelete_pending); }
+  void keep(bool pending) { (pending ? nodelete_pending : nodelete) = true; }
 
   elf::Image<Elf> image() const { return elf::Image<Elf>(bias, headers); }
 };
@@ -170,6 +174,7 @@ void free_module(Module* module);
 void append_to_list(Module* module);
 void insert_after(Module* module, Module* before);
 void remove_from_list(Module* module);
+void move_before(Module* module, Module* next);  // next: not the first
 
 bool answers_to(const Module& module, const char* name);
 void add_name(Module& module, const char* name);

@@ -2,6 +2,7 @@
 
 #include "ld/base/sys.h"
 #include "ld/base/text.h"
+#include "ld/debug/debug.h"
 #include "ld/module/published.h"
 #include "ld/tls/thread.h"
 
@@ -93,19 +94,20 @@ bool scope_has(const Module& module, const SearchList* list) {
   return false;
 }
 
-void add_to_scope(Module& module, SearchList* list) {
-  if (scope_has(module, list)) return;
+uint32_t add_to_scope(Module& module, SearchList* list) {
+  if (scope_has(module, list)) return kWasInScope;
   const uint32_t count = length(module.scope);
   if (count + 1 < module.scope_capacity) {
     module.scope[count + 1] = nullptr;
     __atomic_store_n(&module.scope[count], list, __ATOMIC_RELEASE);
-    return;
+    return count;
   }
   const uint32_t capacity = module.scope_capacity * 2 < 8 ? 8 : module.scope_capacity * 2;
   auto** longer = make_array<SearchList*>(capacity);
   memcpy(longer, module.scope, count * sizeof(SearchList*));
   longer[count] = list;
   publish(module, longer, capacity);
+  return count;
 }
 
 void drop_removed_scopes(Module& module) {
@@ -160,6 +162,7 @@ void add_to_global_scope(Module& module) {
     Module& one = *module_of(added->list[i]);
     if (one.global) continue;
     set_global(one, true);
+    if (debug::on(debug::kScopes)) debug::print("\nadd %s [0] to global scope\n", one.name());
     list[count++] = added->list[i];
   }
   // A reader takes the count first: a longer array before the larger count.

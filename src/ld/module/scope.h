@@ -17,7 +17,9 @@ inline constexpr int kDeepBind = 0x8;  // RTLD_DEEPBIND
 void set_initial_scope(Module& module, int mode);
 
 bool scope_has(const Module& module, const SearchList* list);
-void add_to_scope(Module& module, SearchList* list);
+// Its place there; kWasInScope: nothing was changed.
+inline constexpr uint32_t kWasInScope = ~uint32_t{0};
+uint32_t add_to_scope(Module& module, SearchList* list);
 // Replaces the array by one without the lists of removed modules.
 void drop_removed_scopes(Module& module);
 

@@ -4,6 +4,7 @@
 #include "ld/api/errors.h"
 #include "ld/base/out.h"
 #include "ld/base/sys.h"
+#include "ld/debug/debug.h"
 #include "ld/module/published.h"
 #include "ld/module/scope.h"
 #include "ld/resolve/lookup.h"
@@ -126,7 +127,7 @@ struct Slot {
 
 uint64_t resolve_function(void* address) { return call_resolver(sys::word(address)); }
 
-// The lookup again, with what needs libc: the dependency that keeps the definer loaded, or the error.
+// The lookup with what needs libc: the dependency that keeps the definer loaded, or the error.
 uint64_t look_up_fully(void* argument) {
   Slot& slot = *static_cast<Slot*>(argument);
   slot.wanted.flags = kAddDependency | (has_threads() ? kWithoutLock : 0);
@@ -137,14 +138,20 @@ uint64_t look_up_fully(void* argument) {
   return 0;
 }
 
-void look_up_slot(Slot& slot) {
+// Found where it cannot be unloaded: nothing needs to be remembered.
+bool look_up_simply(Slot& slot) {
   slot.wanted.flags = 0;
   enter_lookup();
   const Status failure = look_up(slot.wanted, slot.module, slot.module->scope, nullptr, slot.found);
   leave_lookup();
   const bool simple = failure == nullptr && (slot.found.module == nullptr || slot.found.module->type != Type::kLoaded);
   forget(failure);
-  if (!simple) pagefold_ld_call_saved(look_up_fully, &slot);
+  return simple;
+}
+
+void look_up_slot(Slot& slot) {
+  const bool is_told = debug::mask != 0;  // then it is done once
+  if (is_told || !look_up_simply(slot)) pagefold_ld_call_saved(look_up_fully, &slot);
 }
 
 }  // namespace

@@ -172,7 +172,6 @@ class Relocator {
     const Wanted wanted{
         name, elf::gnu_hash(name), version, file, &symbol, reference_class, kAddDependency | kForRelocation};
     LD_TRY(look_up(wanted, &module_, module_.scope, nullptr, target.found));
-    if (debug::on(debug::kStatistics)) ++debug::statistics.relocations;
     last_index_ = index;
     last_class_ = reference_class;
     last_found_ = target.found;
@@ -242,7 +241,7 @@ class Relocator {
       case R_X86_64_TLSDESC:
         return describe_tls(rela, definer, symbol, addend);
       default:
-        return bad_type(type);
+        return bad_type("unexpected reloc type 0x", type);
     }
   }
 
@@ -291,11 +290,13 @@ class Relocator {
     return nullptr;
   }
 
-  Status bad_type(uint32_t type) {
-    char text[] = "unexpected reloc type 0x00";
-    text[24] = "0123456789abcdef"[type >> 4 & 15];
-    text[25] = "0123456789abcdef"[type & 15];
-    return fail(display_name(module_), text);
+  Status bad_type(const char* before, uint32_t type) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    const char number[] = {kDigits[type >> 4 & 15], kDigits[type & 15], '\0'};
+    char* text = concatenate(before, number);
+    const Status failure = fail(display_name(module_), text);
+    release_string(text);
+    return failure;
   }
 
   // The slots lead to the PLT's own code, which asks the loader; IFUNC and TLS slots cannot wait.
@@ -305,8 +306,10 @@ class Relocator {
       const auto type = static_cast<uint32_t>(rela.r_info);
       if (type == R_X86_64_IRELATIVE) {
         late = true;
-      } else if (type != R_X86_64_JUMP_SLOT) {
+      } else if (type == R_X86_64_TLSDESC) {
         LD_TRY(apply(rela, type));
+      } else if (type != R_X86_64_JUMP_SLOT) {
+        return bad_type("unexpected PLT reloc type 0x", type);
       } else {
         auto* slot = reinterpret_cast<uint64_t*>(writable_.at(rela.r_offset, 8));
         if (slot == nullptr) return bad_place(rela.r_offset);

@@ -24,6 +24,17 @@ bool still_loaded(const Module& module, uint64_t serial) {
   return false;
 }
 
+// What cannot be unloaded keeps what it refers to for ever.
+void keep_for(const Module& referrer, Module& definer, bool for_relocation) {
+  if (debug::on(debug::kBindings) && !definer.stays(for_relocation)) {
+    if (referrer.name()[0] == '\0')
+      debug::print("marking %s [0] as NODELETE due to reference from main program\n", definer.name());
+    else
+      debug::print("marking %s [0] as NODELETE due to reference from %s [0]\n", definer.name(), referrer.name());
+  }
+  definer.keep(for_relocation);
+}
+
 }  // namespace
 
 bool add_dependency(Module* referrer, Module& definer, uint32_t flags) {
@@ -44,10 +55,8 @@ bool add_dependency(Module* referrer, Module& definer, uint32_t flags) {
         if (debug::on(debug::kFiles))
           debug::print("\nfile=%s [0];  needed by %s [0] (relocation dependency)\n\n", debug::file_of(definer),
                        debug::file_of(*referrer));
-      } else if ((flags & kForRelocation) != 0) {
-        definer.nodelete_pending = true;  // what cannot be unloaded keeps it for ever
       } else {
-        definer.nodelete = true;
+        keep_for(*referrer, definer, (flags & kForRelocation) != 0);
       }
     }
     if (unlocked) enter_lookup();

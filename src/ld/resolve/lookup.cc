@@ -70,6 +70,11 @@ const Symbol* find_in(const Wanted& wanted, const Module& module) {
   return candidate.versions == 1 ? candidate.versioned : nullptr;
 }
 
+// A copy relocation does not look in the object that has it.
+bool is_passed_over(const Wanted& wanted, const Module& module, const Module* referrer, const Module* skip) {
+  return &module == skip || module.removed || ((wanted.reference_class & kCopy) != 0 && &module == referrer);
+}
+
 template <bool kExplain>
 Outcome look_in_list(const Wanted& wanted, Module* referrer, const SearchList& list, uint32_t from, const Module* skip,
                      Found& found) {
@@ -80,14 +85,13 @@ Outcome look_in_list(const Wanted& wanted, Module* referrer, const SearchList& l
     if (!kExplain && filters != nullptr && !filters[i].maybe_has(wanted.hash)) continue;
     Module& module = *module_of(maps[i]);
     if constexpr (kExplain) {
-      if (&module == skip || module.removed) continue;
+      if (is_passed_over(wanted, module, referrer, skip)) continue;
       debug::Line() << "symbol=" << wanted.name << ";  lookup in file=" << debug::file_of(module) << " [0]\n";
     }
     const Symbol* symbol = nullptr;
     if (module.view.gnu.bucket_count != 0 ? module.view.gnu.maybe_has(wanted.hash)
                                           : module.view.sysv.bucket_count != 0) {
-      if (&module == skip || module.removed) continue;
-      if ((wanted.reference_class & kCopy) != 0 && &module == referrer) continue;
+      if (is_passed_over(wanted, module, referrer, skip)) continue;
       symbol = find_in(wanted, module);
     }
     if (symbol == nullptr) continue;
@@ -171,6 +175,7 @@ const Module* with_broken_hash(const Wanted& wanted, SearchList* const* scope) {
 
 Status undefined(const Wanted& wanted, const Module* referrer, SearchList* const* scope) {
   if (wanted.reference != nullptr && binding_of(*wanted.reference) == STB_WEAK) return nullptr;
+  if (debug::on(debug::kUnused)) return nullptr;  // what is asked is which libraries are used, not what is missing
   if (const Module* broken = with_broken_hash(wanted, scope); broken != nullptr) {
     const void* table = broken->view.gnu.bucket_count != 0 ? broken->view.gnu.buckets : broken->view.sysv.buckets;
     return fail_at(broken->name(), "invalid hash table", reinterpret_cast<uint64_t>(table) - broken->bias);
@@ -180,9 +185,7 @@ Status undefined(const Wanted& wanted, const Module* referrer, SearchList* const
                            versioned ? wanted.version->name : "");
   const Status failure = fail(referrer == nullptr ? "" : display_name(*referrer), text, 0, "symbol lookup error");
   release_string(text);
-  if (debug::on(~debug::kStatistics))
-    debug::print("%s: error: symbol lookup error: %s (%s)\n", failure->object, failure->text,
-                 tell_undefined_only ? "continued" : "fatal");
+  debug::tell_error(failure->object, failure->occasion, failure->text, !tell_undefined_only);
   return tell(failure);
 }
 
@@ -198,6 +201,7 @@ void tell_binding(const Wanted& wanted, const Module* referrer, const Found& fou
 }  // namespace
 
 Status look_up(const Wanted& wanted, Module* referrer, SearchList* const* scope, const Module* skip, Found& found) {
+  if (debug::on(debug::kStatistics)) ++debug::statistics.relocations;
   for (;;) {
     found = {};
     search(wanted, referrer, scope, skip, found);

@@ -1,6 +1,7 @@
 #include "ld/resolve/unique.h"
 
 #include "ld/base/text.h"
+#include "ld/debug/debug.h"
 #include "ld/tls/thread.h"
 
 namespace pagefold::ld {
@@ -46,11 +47,11 @@ Found unique_definition(const Wanted& wanted, Module* referrer, const Found& fou
   const Found definition = copy ? Found{wanted.reference, referrer} : found;
   const char* name = definition.module->view.string(definition.symbol->st_name);
   *entry = {wanted.hash, name == nullptr ? wanted.name : name, definition};
-  if (found.module->type == Type::kLoaded) {
-    if ((wanted.flags & kForRelocation) != 0)
-      found.module->nodelete_pending = true;
-    else
-      found.module->nodelete = true;
+  Module& definer = *found.module;
+  const bool for_relocation = (wanted.flags & kForRelocation) != 0;
+  if (!copy && definer.type == Type::kLoaded && !definer.stays(for_relocation)) {
+    if (debug::on(debug::kBindings)) debug::print("marking %s [0] as NODELETE due to unique symbol\n", definer.name());
+    definer.keep(for_relocation);
   }
   return found;
 }

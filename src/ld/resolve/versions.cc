@@ -56,6 +56,7 @@ class Checker {
 
   Status problem(const char* object, const char* text) {
     ++problems_.missing;
+    debug::tell_error(object, "version lookup error", text, problems_.report == nullptr);
     if (problems_.report == nullptr) return fail(object, text);
     problems_.report(object, text);
     return nullptr;

@@ -348,8 +348,8 @@ Entry start(uint64_t* stack, uint64_t base) {
   bind();
   keep_debug_copy_current();
   update_object_index();
-  if (debug::on(debug::kStatistics)) debug::print_statistics();
   meet_libc();
+  if (debug::on(debug::kStatistics)) debug::print_statistics();
   must(protect_relro(*world.self));
   tell_debugger(ListState::kConsistent);
   initialise_program();

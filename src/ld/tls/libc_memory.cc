@@ -13,7 +13,7 @@ void (*program_free)(void*) = nullptr;
 template <class F>
 void find_function(const char* name, F*& function) {
   const Version version{"GLIBC_2.2.5", elf::sysv_hash("GLIBC_2.2.5"), 0, nullptr};
-  const Wanted wanted{name, elf::gnu_hash(name), &version, nullptr, nullptr, kPlt, 0};
+  const Wanted wanted{name, elf::gnu_hash(name), &version, nullptr, nullptr, 0, 0};
   Found found;
   const Status failure = look_up(wanted, world.main, world.main->scope, nullptr, found);
   forget(failure);

@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
   MUST(symlink("program-a", "link"));
   pid_t swapper = fork_child();
   if (swapper == 0) {
-    alarm(20);
+    alarm(60);
     for (int i = 0;; ++i) {
       unlink("next");
       (void)!symlink(i % 2 ? "program-a" : "program-b", "next");
@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
     }
   }
   int whole = 0;
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 80; ++round) {
     pid_t child = MUST(fork());
     if (child == 0) {
       execl("./link", "link", "child", (char*)0);
@@ -53,6 +53,6 @@ int main(int argc, char** argv) {
   }
   kill(swapper, SIGKILL);
   show_end("swapper", swapper);
-  printf("%d of 200 were wholly one program\n", whole);
+  printf("%d of 80 were wholly one program\n", whole);
   return 0;
 }

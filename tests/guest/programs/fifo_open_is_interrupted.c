@@ -1,5 +1,6 @@
 // An open of a FIFO waits for the other end, and a handler without SA_RESTART interrupts it; with SA_RESTART it goes on waiting.
 // An open of anything else is never interrupted. Source: open(2), EINTR; fifo(7); signal(7).
+#include <linux/openat2.h>
 #include <sys/time.h>
 
 #include "guest.h"
@@ -43,6 +44,9 @@ int main(void) {
   SHOW(openat(here, "link", O_RDONLY));
   timer(20000, 0);
   SHOW(syscall(SYS_open, "link", O_RDONLY));
+  timer(20000, 0);
+  struct open_how how = {.flags = O_RDONLY};
+  SHOW(syscall(SYS_openat2, here, "link", &how, sizeof how));
   SHOW(close(MUST(open("fifo", O_RDONLY | O_NONBLOCK))));
   handle(SA_RESTART);
   ticks = 0;
@@ -55,7 +59,7 @@ int main(void) {
   timer(300, 300);
   int interrupted = 0;
   for (int i = 0; i < 3000; ++i) {
-    int fd = open("/dev/null", O_RDONLY);
+    int fd = i % 2 ? open("/dev/null", O_RDONLY) : (int)syscall(SYS_openat2, AT_FDCWD, "/dev/null", &how, sizeof how);
     if (fd < 0) ++interrupted;
     else close(fd);
   }

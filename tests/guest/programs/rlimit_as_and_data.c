@@ -1,4 +1,6 @@
 // RLIMIT_AS bounds every mapping, RLIMIT_DATA the private writable ones and the heap. Source: getrlimit(2).
+#include <linux/openat2.h>
+
 #include "guest.h"
 
 static void in_child(const char* title, void (*body)(void)) {
@@ -49,10 +51,26 @@ static void inherited(void) {
   show_end("grandchild", child);
 }
 
+// As a shell's "ulimit" or a service manager looks at another process: openat2, restricted and not, gives the same.
+static void shown(void) {
+  MUST(setrlimit(RLIMIT_AS, &(struct rlimit){GIB, 2 * GIB}));
+  MUST(setrlimit(RLIMIT_DATA, &(struct rlimit){64 * MIB, RLIM_INFINITY}));
+  struct open_how how = {.flags = O_RDONLY};
+  int fds[] = {MUST(open("/proc/self/limits", O_RDONLY)),
+               (int)MUST(syscall(SYS_openat2, AT_FDCWD, "/proc/thread-self/limits", &how, sizeof how))};
+  for (int i = 0; i < 2; ++i) {
+    static char text[8192];
+    text[MUST(read(fds[i], text, sizeof text - 1))] = 0;
+    for (char* line = strtok(text, "\n"); line; line = strtok(0, "\n"))
+      if (strstr(line, "data size") || strstr(line, "address space")) puts(line);
+  }
+}
+
 int main(void) {
   in_child("RLIMIT_AS", address_space);
   in_child("RLIMIT_DATA", data);
   in_child("inherited at fork", inherited);
+  in_child("/proc/self/limits", shown);
   SHOW_MAP(mmap(0, 2 * GIB, PROT_NONE, ANON, -1, 0));
   return 0;
 }

@@ -94,6 +94,10 @@ PAGEFOLD_EXPORT void _dl_exception_free(Exception* exception) {
 }
 
 PAGEFOLD_EXPORT [[noreturn]] void _dl_signal_exception(int code, Exception* exception, const char* occasion) {
+  if (border.libc_signal_exception) {
+    border.libc_signal_exception(code, exception, occasion);
+    __builtin_unreachable();
+  }
   if (Catch* to = waiting()) {
     *to->exception = *exception;
     unwind(to, code);
@@ -103,16 +107,9 @@ PAGEFOLD_EXPORT [[noreturn]] void _dl_signal_exception(int code, Exception* exce
 
 PAGEFOLD_EXPORT [[noreturn]] void _dl_signal_error(int code, const char* object, const char* occasion,
                                                    const char* text) {
-  if (border.libc_signal_error) {
-    border.libc_signal_error(code, object, occasion, text);
-    __builtin_unreachable();
-  }
-  if (!text) text = "DYNAMIC LINKER BUG!!!";
-  if (Catch* to = waiting()) {
-    _dl_exception_create(to->exception, object, text);
-    unwind(to, code);
-  }
-  fatal(code, object ? object : "", occasion, text);
+  Exception exception;
+  _dl_exception_create(&exception, object, text ? text : "DYNAMIC LINKER BUG!!!");
+  _dl_signal_exception(code, &exception, occasion);
 }
 
 PAGEFOLD_EXPORT int _dl_catch_exception(Exception* exception, Operate operate, void* argument) {

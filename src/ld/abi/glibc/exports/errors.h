@@ -21,7 +21,7 @@ struct Exception {
 extern "C" {
 using Operate = void (*)(void*);
 using CatchError = int (*)(const char** object, const char** text, bool* allocated, Operate operate, void* argument);
-using SignalError = void (*)(int code, const char* object, const char* occasion, const char* text);
+using SignalException = void (*)(int code, Exception* exception, const char* occasion);
 }
 
 // Called once at start, before the first dlopen. `allocate` and `release`: libc's malloc and free, or what stands for
@@ -32,8 +32,8 @@ struct ErrorBorder {
   void* (*allocate)(size_t);
   void (*release)(void*);
   const char* (*text_of_errno)(int);
-  const char* program;            // argv[0], for fatal messages
-  SignalError libc_signal_error;  // 2.36 and before: from libc's GLIBC_PRIVATE symbols; else null
+  const char* program;                    // argv[0], for fatal messages
+  SignalException libc_signal_exception;  // 2.36 and before: libc's GLIBC_PRIVATE symbols; else null
   CatchError libc_catch_error;
 };
 void set_error_border(const ErrorBorder& border);

@@ -1,0 +1,182 @@
+// Pages that belong to an object and are shown as they are: those of files, once for all guests, and of shared memory.
+
+#include <algorithm>
+
+#include "base/scratch.h"
+#include "kernel/fault/fault_service.h"
+#include "kernel/sync/host_sync.h"
+
+namespace pagefold::kernel {
+namespace {
+
+// Pages of a file mapped around a first touch, when they are cheap to have (as the kernel's own fault-around).
+constexpr PageIndex kFileBlock = 16;
+// The same when the pages are in frames already: mapping them costs little time and no memory.
+constexpr PageIndex kCachedBlock = 32;
+
+// A page that was there a moment ago has no frame any more: try again.
+bool evicted_meanwhile(const Error& error) { return pressure() != nullptr && error.code == EFAULT; }
+
+}  // namespace
+
+FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& file) {
+  const PageIndex page = page_of(v.object_offset(fault_.address));
+  const VirtRange here{fault_.address, fault_.address + kPageSize};
+  if (page >= file.pages()) {
+    space_.uffd.wake(here);
+    return Outcome::Done;
+  }
+  // Only of a fully owned file can the frame have gone since: by truncation, or because the file was changed.
+  auto* full = tracked(v) ? static_cast<cache::FullFile*>(&file) : nullptr;
+  if (full != nullptr && fault_.guarded) return make_dirty(v, *full, page);
+  // Sequential touches widen the window as for anonymous memory; otherwise a small block around the touch.
+  VirtRange r = window(v, 0);
+  const bool cached = file.resident(page);
+  const PageIndex block =
+      asked_.empty() ? std::min<PageIndex>(cached ? kCachedBlock : kFileBlock, supervisor_.fault_around()) : 1;
+  const VirtAddr base = fault_.address - bytes_of(std::min(page % block, page_of(fault_.address)));
+  if (r.size() < bytes_of(block)) r = VirtRange{base, base + bytes_of(block)}.intersect(in_step(v));
+  if (!cached) r = within_room(r);
+  PageIndex first = page_of(v.object_offset(r.start));
+  PageIndex last = std::min(first + r.pages(), file.pages());
+
+  if (!cached) {
+    const auto read = file.ensure(first, last, cache::FileObject::Patience::NoWait);
+    if (!read) {
+      if (read.error().code != EAGAIN) return give_up(read.error());
+      cold_ = std::static_pointer_cast<cache::FileObject>(v.object);
+      cold_first_ = first;
+      cold_last_ = last;
+      return Outcome::Later;
+    }
+    was_cold_ = true;
+    stats().frames(static_cast<std::int64_t>(bytes_of(*read)));
+    if (!file.resident(page)) {
+      space_.uffd.wake(here);
+      return Outcome::Done;
+    }
+    last = std::max(page + 1, file.resident_until(page, last));
+    if (*read > 1) stats().speculation(static_cast<std::int64_t>(bytes_of(*read - 1)));
+  } else {
+    last = file.resident_until(page, last);
+    while (first < page && file.resident_until(first, page) < page) first = file.resident_until(first, page) + 1;
+  }
+  vm::PageSet& mapped = space_.mapped_pages[&file];
+  if (!mapped.test(page)) {  // otherwise the file is mapped twice, and what is mapped says nothing of this place
+    if (may_speculate() && mapped.empty()) map_history(file);
+    if (may_speculate()) file.note_mapped(first, last);
+    // What is there already is not tried again.
+    if (mapped.test(page)) first = page, last = page + 1;
+    last = mapped.next(page + 1, last);
+    PageIndex from = page;
+    while (from > first && !mapped.test(from - 1)) --from;
+    first = from;
+  }
+  const VirtAddr start = fault_.address - bytes_of(page - first);
+  r = {start, start + bytes_of(last - first)};
+  file.note_touched(page);
+  const bool stores = full != nullptr && fault_.write;
+  const auto done = space_.uffd.map_present(r, stores ? pmap::Uffd::Wake::No : pmap::Uffd::Wake::Yes,
+                                            full != nullptr ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No);
+  if (!done && done.error().code == EFAULT && space_.own_files != nullptr) {  // cut off, or changed
+    space_.uffd.wake(here);
+    return Outcome::Done;
+  }
+  if (!done) return evicted_meanwhile(done.error()) ? Outcome::Later : give_up(done.error());
+  r = finish(r, *done);
+  installed(v, r);
+  mapped.set_range(first, first + r.pages());
+  if (stores) return make_dirty(v, *full, page);
+  record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, r.size());
+  return Outcome::Done;
+}
+
+// The mark comes first: whoever writes the page back clears it, then protects the page under this space's lock.
+FaultService::Outcome FaultService::make_dirty(const vm::Vma& v, cache::FullFile& file, PageIndex page) {
+  if (!v.hold) return Outcome::Done;  // the program is ending, and has stored what counts
+  switch (file.mark_dirty(page)) {
+    case cache::FullFile::Mark::Done: break;
+    case cache::FullFile::Mark::Followed: return first(Before::Expel, v, page);
+    case cache::FullFile::Mark::NoFrame:
+      space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+      return Outcome::Done;
+  }
+  const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
+  if (!allowed) return give_up(allowed.error());
+  record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, kPageSize);
+  return Outcome::Done;
+}
+
+void FaultService::map_history(cache::FileObject& file) {
+  const bool full = dynamic_cast<cache::FullFile*>(&file) != nullptr;
+  for (const auto& [start, v] : space_.map.all()) {
+    if (v.object.get() != &file || (full && v.layered)) continue;
+    const pmap::HostPiece want = wanted(v);
+    // Where the host lags behind the model, the page tables there belong to something else.
+    space_.host.visit(v.range, [&](const pmap::HostPiece& have) {
+      if (!have.same_source(want)) return;
+      const vm::Vma part = vm::clip(v, have.range);
+      part.layered ? copy_history(part, file) : map_history_of(part, file);
+    });
+  }
+}
+
+void FaultService::map_history_of(const vm::Vma& v, cache::FileObject& file) {
+  constexpr PageIndex kMost = 1024;
+  const PageIndex first = page_of(v.offset);
+  for (const auto& [from, to] : file.usually_mapped(first, first + v.range.pages(), kMost)) {
+    const VirtAddr at = v.range.start + bytes_of(from - first);
+    const auto done = space_.uffd.map_present({at, at + bytes_of(to - from)}, pmap::Uffd::Wake::No,
+                                              tracked(v) ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No);
+    if (done) space_.mapped_pages[&file].set_range(from, from + page_of(done->reached));
+  }
+}
+
+FaultService::Outcome FaultService::serve_shared(vm::Vma& v, frame::SharedObject& shared) {
+  const std::lock_guard lock(shared.mutex);
+  const PageIndex page = page_of(v.object_offset(fault_.address));
+  const VirtRange around = window(v, 0);
+  const PageIndex first = page - page_of(fault_.address - around.start), last = first + around.pages();
+  const bool present = shared.resident.test(page);
+  if (shared.frames().is_out(page)) return bring_back(v, shared, page);
+  if (fault_.guarded) {  // an eviction that came to nothing held the store back
+    const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
+    return allowed ? Outcome::Done : give_up(allowed.error());
+  }
+  const PageIndex end = present ? std::min(shared.resident.next_gap(page, last), shared.frames().next_out(page, last))
+                                : shared.resident.next(page, last);
+  VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
+  if (!present) r = within_room(r);
+  const auto done =
+      present ? space_.uffd.map_present(r, pmap::Uffd::Wake::Yes) : space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  r = finish(r, *done);
+  if (!present) {
+    shared.resident.set_range(page, page + r.pages());
+    shared.frames().filled(page, page + 1, vm::FillReason::Needed);
+    shared.frames().filled(page + 1, page + r.pages(), vm::FillReason::Ahead);
+    stats().frames(static_cast<std::int64_t>(r.size()));
+  }
+  installed(v, r);
+  space_.mapped_pages[&shared].set_range(page, page + r.pages());
+  record(present ? FaultCause::FileCached : FaultCause::ZeroFill, r.size());
+  return Outcome::Done;
+}
+
+// A page of shared memory whose contents are in the swap gets a frame again.
+FaultService::Outcome FaultService::bring_back(vm::Vma& v, frame::SharedObject& shared, PageIndex page) {
+  std::byte* contents = scratch(kPageSize);
+  const auto got = shared.frames().read(bytes_of(page), contents, kPageSize);
+  if (!got) return give_up(got.error());
+  const VirtRange here{fault_.address, fault_.address + kPageSize};
+  const auto done = space_.uffd.copy(here, contents, pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  if (!done) return give_up(done.error());
+  if (finish(here, *done).empty()) return Outcome::Done;
+  shared.frames().filled(page, page + 1, vm::FillReason::Needed);
+  space_.mapped_pages[&shared].set(page);
+  installed(v, here);
+  record(FaultCause::SwapIn, kPageSize);
+  return Outcome::Done;
+}
+
+}  // namespace pagefold::kernel

@@ -1,0 +1,124 @@
+// One fault on its way through fault.cc (what is it?), fault_private.cc (pages of the layer) and fault_object.cc (pages
+// of files and shared memory). Internal to these three.
+//
+// Space::mutex is held in every step, except while a file is read from a disk; then the attempt starts again.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "cache/file_object.h"
+#include "cache/full_file.h"
+#include "frame/shared_object.h"
+#include "kernel/fault/fault.h"
+#include "kernel/pressure/pressure.h"
+
+namespace pagefold::kernel {
+
+class FaultService {
+ public:
+  // asked: what the program wants filled, and no more; empty when it just touched the page.
+  FaultService(Supervisor& supervisor, Space& space, const Fault& fault, Patience patience, VirtRange asked = {})
+      : supervisor_(supervisor),
+        space_(space),
+        fault_(fault),
+        patience_(patience),
+        asked_(asked),
+        started_(clock_ns()) {}
+
+  Served serve();
+  // All pages from the fault's to here are filled.
+  [[nodiscard]] VirtAddr filled_until() const { return filled_until_; }
+
+ private:
+  enum class Outcome { Done, Later };
+  enum class Before { WriteBack, Expel };
+
+  static std::uint64_t clock_ns() {
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  }
+
+  Outcome attempt();
+  [[nodiscard]] PageIndex wish() const;  // frames that would be welcome
+  Outcome serve_layer(vm::Vma& v);
+  Outcome fill_from_file(vm::Vma& v, cache::FileObject& file);
+  Outcome fill_mirrors(vm::Vma& v, VirtRange r, const std::byte* contents);
+  Outcome map_again(PageIndex page);
+  Outcome break_sharing(PageIndex page);
+  Outcome pull(vm::Vma& v, PageIndex page);
+  Outcome clear(vm::Vma& v);
+  Outcome serve_file(vm::Vma& v, cache::FileObject& file);
+  // The first store to a clean page of a fully owned file.
+  Outcome make_dirty(const vm::Vma& v, cache::FullFile& file, PageIndex page);
+  Outcome serve_shared(vm::Vma& v, frame::SharedObject& shared);
+  Outcome violation(VirtRange r, bool mapped);
+  Outcome beyond_end(vm::Vma& v);
+  Outcome first(Before what, const vm::Vma& v, PageIndex page);
+  // The private page is the program's own from now on.
+  Outcome stop_following(PageIndex page);
+  Outcome give_up(const Error& error);
+  Outcome want_more_room(const Error& error);
+  Outcome bring_back(vm::Vma& v, PageIndex page);
+  Outcome bring_back(vm::Vma& v, frame::SharedObject& shared, PageIndex page);
+  vm::Vma* grow_stack();
+  // What earlier guests needed of this file, mapped at this guest's first touch of it.
+  void map_history(cache::FileObject& file);
+  void map_history_of(const vm::Vma& v, cache::FileObject& file);
+  void copy_history(const vm::Vma& v, cache::FileObject& file);
+
+  // What to install: around the fault, as far as the mapping and the window reach.
+  // before: pages that are present right before the touched one.
+  VirtRange window(vm::Vma& v, PageIndex before);
+  // The part of the mapping around the fault where the host follows the model as it does at the fault; elsewhere it may lag.
+  [[nodiscard]] VirtRange in_step(const vm::Vma& v) const;
+  // No more than there is room for, the touched page first of all.
+  [[nodiscard]] VirtRange within_room(VirtRange r) const {
+    if (r.pages() <= room_) return r;
+    return {fault_.address, std::min(r.end, fault_.address + bytes_of(room_))};
+  }
+  [[nodiscard]] bool may_speculate() const { return asked_.empty() && supervisor_.fault_around() > 1; }
+  void installed(vm::Vma& v, VirtRange r) {
+    if (r.contains(fault_.address)) filled_until_ = r.end;
+    if (walk_ != nullptr) walk_->expected = page_of(v.grows_down ? r.start - kPageSize : r.end);
+  }
+  void note_filled(const vm::Vma& v, VirtRange r) const {
+    for (VirtAddr at = r.start; at < r.end; at += kPageSize)
+      space_.layer->note_filled(v.layer_page(at), asked_.empty() && at != fault_.address);
+    if (space_.swapped) tell_reclaimer(v.layer_page(r.start), v.layer_page(r.start) + r.pages(), v.layer_page(fault_.address));
+  }
+  // Pages [first, last) have frames now, `touched` among them because it is needed.
+  void tell_reclaimer(PageIndex first, PageIndex last, PageIndex touched) const;
+  void record(FaultCause cause, Bytes bytes) {
+    stats().fault(cause, clock_ns() - started_, bytes);
+    ++(cause == FaultCause::FileCold || cause == FaultCause::SwapIn ? space_.major_faults : space_.minor_faults);
+  }
+  // The pages that are there now; the faulting thread goes on even if it was not this operation that installed its
+  // page.
+  VirtRange finish(VirtRange r, const pmap::Filled& done) {
+    if (done.installed < r.size()) space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+    return {r.start, r.start + done.reached};
+  }
+  // The layer's pages of r have their contents now; the first touch was of one of them, the others are speculative.
+  Outcome filled(vm::Vma& v, VirtRange r, const Result<pmap::Filled>& done, FaultCause cause);
+
+  Supervisor& supervisor_;
+  Space& space_;
+  Fault fault_;
+  Patience patience_;
+  VirtRange asked_;
+  std::uint64_t started_;
+  VirtAddr filled_until_ = 0;
+  PageIndex need_ = 1;            // frames without which the attempt is in vain
+  PageIndex room_ = ~PageIndex{0};  // frames it may fill
+  vm::FaultAround::Walk* walk_ = nullptr;    // of this attempt
+  std::shared_ptr<cache::FileObject> cold_;  // must be read before the next attempt
+  PageIndex cold_first_ = 0, cold_last_ = 0;
+  bool was_cold_ = false;
+  // Pages of a fully owned file that must be written back, or rid of their mirrors, before the next attempt.
+  Before before_ = Before::WriteBack;
+  std::shared_ptr<cache::FullFile> changing_;
+  PageIndex changing_page_ = 0;
+  bool as_it_is_ = false;  // the page could not be written back: its copy will not follow the file
+};
+
+}  // namespace pagefold::kernel

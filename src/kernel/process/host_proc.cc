@@ -1,0 +1,95 @@
+#include "kernel/process/host_proc.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <sstream>
+
+#include "base/fd.h"
+
+namespace pagefold::kernel {
+
+Result<std::string> read_host_file(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno(path);
+  std::string text;
+  std::array<char, 16384> part;
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), part.data(), part.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(path);
+    if (n == 0) return text;
+    text.append(part.data(), static_cast<std::size_t>(n));
+  }
+}
+
+Result<std::vector<HostMapping>> host_mappings(pid_t pid) {
+  const std::string text = PAGEFOLD_TRY(read_host_file(fmt::format("/proc/{}/maps", pid)));
+  std::vector<HostMapping> mappings;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    HostMapping m;
+    std::array<char, 5> permissions{};
+    unsigned long start = 0, end = 0, offset = 0, inode = 0;
+    int name_at = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx %4s %lx %*s %lu %n", &start, &end, permissions.data(), &offset, &inode, &name_at) < 5)
+      return fail(EPROTO, "parse /proc/PID/maps");
+    if (end > kUserTop) continue;
+    m.range = {start, end};
+    m.read = permissions[0] == 'r';
+    m.write = permissions[1] == 'w';
+    m.execute = permissions[2] == 'x';
+    m.shared = permissions[3] == 's';
+    m.offset = offset;
+    m.inode = inode;
+    m.name = line.substr(static_cast<std::size_t>(name_at));
+    mappings.push_back(std::move(m));
+  }
+  return mappings;
+}
+
+UniqueFd open_memory(pid_t pid) { return UniqueFd(::open(fmt::format("/proc/{}/mem", pid).c_str(), O_RDWR | O_CLOEXEC)); }
+
+std::optional<std::string> host_status_field(pid_t tid, const char* field) {
+  const auto text = read_host_file(fmt::format("/proc/{}/status", tid));
+  if (!text) return std::nullopt;
+  const auto at = text->find(fmt::format("\n{}", field));
+  if (at == std::string::npos) return std::nullopt;
+  const auto from = text->find_first_not_of(" \t", at + 1 + std::string_view(field).size());
+  const auto to = text->find('\n', from);
+  return text->substr(from, to - from);
+}
+
+std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n) {
+  const auto text = read_host_file(fmt::format("/proc/{}/stat", pid));
+  if (!text) return std::nullopt;
+  // The command in parentheses may hold anything; fields are counted after its end.
+  const auto close = text->rfind(')');
+  if (close == std::string::npos || n < 3) return std::nullopt;
+  std::istringstream fields(text->substr(close + 2));
+  std::string value;
+  for (unsigned field = 3; field <= n; ++field)
+    if (!(fields >> value)) return std::nullopt;
+  return std::stoull(value);
+}
+
+std::optional<VirtAddr> host_stack_pointer(pid_t tid) {
+  const std::string path = fmt::format("/proc/{}/syscall", tid);
+  auto text = read_host_file(path);
+  // A thread may be heard of before it sleeps; until then the host says no more than that it is running.
+  constexpr int kTries = 2000;
+  for (int i = 0; i < kTries && text && text->starts_with("running"); ++i) {
+    ::usleep(20);
+    text = read_host_file(path);
+  }
+  if (!text) return std::nullopt;
+  // number, six arguments, stack pointer, instruction pointer
+  unsigned long pointer = 0;
+  if (std::sscanf(text->c_str(), "%*d %*x %*x %*x %*x %*x %*x %lx", &pointer) != 1) return std::nullopt;
+  return pointer;
+}
+
+}  // namespace pagefold::kernel
