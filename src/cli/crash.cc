@@ -147,7 +147,7 @@ class CrashRun {
   }
 
   Result<int> shrink(crash::Trial& trial, const crash::Violation& violation) {
-    const auto minimal = PAGEFOLD_TRY(crash::minimise(trial, violation, {.check_empty = arguments_.check_empty}));
+    const auto minimal = PAGEFOLD_TRY(crash::minimise(crash::probe_of(trial, arguments_.check_empty), violation));
     fmt::print("\n{}\n{}", crash::describe_case(history_, minimal), crash::describe_events(history_, *minimal.cut, minimal.chosen));
     fmt::print("\nThe check says (exit code {}{}):\n{}\n", minimal.verdict.exit_code,
                minimal.verdict.kind == crash::Verdict::Kind::TimedOut ? ", it took too long" : "", minimal.verdict.said);

@@ -116,6 +116,7 @@ std::string describe_case(const History& history, const MinimalCase& minimal) {
     const std::string part = describe_unit(history, atom);
     text += fmt::format("  {:>6}  {}{}\n", atom.event, describe(history, history.log().events()[atom.event]), part.empty() ? "" : ": " + part);
   }
+  if (!minimal.smallest && minimal.trials > 0) text += fmt::format("A smaller case may exist: {} checks were made to find this one.\n", minimal.trials);
   return text;
 }
 

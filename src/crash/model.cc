@@ -102,21 +102,33 @@ class Ruler {
     return end;
   }
 
-  // Data atoms that bring a page which its file did not have before.
+  // Data atoms that bring a page which its file did not have before; of these, the delayed ones get their block when they are
+  // written back, the others have had it since a fallocate.
   void find_allocations() {
     allocates_.resize(atoms().size());
-    std::map<FileNumber, std::set<PageIndex>> has;
+    delayed_.resize(atoms().size());
+    std::map<FileNumber, std::set<PageIndex>> has, reserved;
     for (const auto& [number, file] : history_.files())
       for (Bytes at = 0; at < history_.initial()[file.size].number; at += kPageSize) has[number].insert(page_of(at));
-    for (AtomNumber a = 0; a < atoms().size(); ++a) {
-      std::set<PageIndex>& pages = has[atoms()[a].file];
-      for (const Change& change : atoms()[a].changes) {
-        const Unit& unit = history_.units()[change.unit];
-        if (unit.kind == UnitKind::Data && atoms()[a].kind == Atom::Kind::Data)
-          allocates_[a] = pages.insert(page_of(unit.index * history_.grain())).second || continues(a);
-        if (unit.kind == UnitKind::Size && atoms()[a].kind == Atom::Kind::Resize)
-          pages.erase(pages.lower_bound(page_of(page_up(change.value.number))), pages.end());
+    AtomNumber a = 0;
+    for (Position p = history_.log().begin(); p < events().size(); ++p) {
+      for (; a < atoms().size() && atoms()[a].event == p; ++a) follow_allocation(a, has[atoms()[a].file], reserved[atoms()[a].file]);
+      const Event& event = events()[p];
+      if (event.kind != EventKind::Allocate) continue;
+      for (Bytes at = page_down(event.offset); at < event.offset + event.length; at += kPageSize) reserved[event.file].insert(page_of(at));
+    }
+  }
+
+  void follow_allocation(AtomNumber a, std::set<PageIndex>& pages, std::set<PageIndex>& reserved) {
+    for (const Change& change : atoms()[a].changes) {
+      const Unit& unit = history_.units()[change.unit];
+      const PageIndex page = page_of(unit.index * history_.grain());
+      if (unit.kind == UnitKind::Data && atoms()[a].kind == Atom::Kind::Data) {
+        allocates_[a] = pages.insert(page).second || continues(a);
+        delayed_[a] = allocates_[a] && !reserved.contains(page);
       }
+      if (unit.kind == UnitKind::Size && atoms()[a].kind == Atom::Kind::Resize)
+        for (auto* some : {&pages, &reserved}) some->erase(some->lower_bound(page_of(page_up(change.value.number))), some->end());
     }
   }
 
@@ -174,6 +186,7 @@ class Ruler {
     }
   }
 
+  // auto_da_alloc writes out what is delayed (fs/ext4/namei.c, ext4_alloc_da_blocks()).
   void renames_bring_data() {
     std::map<UnitNumber, std::uint64_t> entries;
     for (UnitNumber u = 0; u < history_.units().size(); ++u)
@@ -183,7 +196,7 @@ class Ruler {
       if (atom.kind != Atom::Kind::Names) continue;
       const bool replaces = events()[atom.event].kind == EventKind::Rename && entries[atom.changes.back().unit] != kNoFile;
       for (AtomNumber b = 0; replaces && b < a; ++b)
-        if (atoms()[b].file == atom.file && (allocates_[b] || atoms()[b].kind == Atom::Kind::Growth)) need(a, b);
+        if (atoms()[b].file == atom.file && (delayed_[b] || atoms()[b].kind == Atom::Kind::Growth)) need(a, b);
       for (const Change& change : atom.changes) entries[change.unit] = change.value.number;
     }
   }
@@ -208,7 +221,7 @@ class Ruler {
   const History& history_;
   Model model_;
   Rules rules_;
-  std::vector<bool> allocates_;
+  std::vector<bool> allocates_, delayed_;
 };
 
 }  // namespace

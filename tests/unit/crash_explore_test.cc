@@ -128,9 +128,10 @@ TEST_F(CrashExplore, ACaseIsShrunkToTheOneAtomThatMatters) {
   Violation violation{std::make_shared<const Cut>(history, rules, history.log().events().size()), Chosen(12), {}};
   for (const std::size_t page : {1U, 3U, 4U, 9U}) violation.chosen[page] = true;
   ASSERT_TRUE(trial->run(*violation.cut, violation.chosen)->violates());
-  const auto minimal = minimise(*trial, violation);
+  const auto minimal = minimise(probe_of(*trial, false), violation);
   ASSERT_TRUE(minimal);
   EXPECT_EQ(minimal->size(), 1U);
+  EXPECT_TRUE(minimal->smallest);
   EXPECT_TRUE(minimal->verdict.violates());
   if (minimal->form == MinimalCase::Form::Missing)
     EXPECT_FALSE(minimal->chosen[7]);
@@ -158,8 +159,8 @@ TEST_F(CrashExplore, ACaseIsNotShrunkToNoFileAtAll) {
   Violation violation{std::make_shared<const Cut>(history, rules, history.log().events().size()), Chosen(4), {}};
   violation.chosen[0] = true;  // its name
   ASSERT_TRUE(trial->run(*violation.cut, violation.chosen)->violates());
-  EXPECT_TRUE(minimise(*trial, violation)->chosen[0]);
-  EXPECT_EQ(minimise(*trial, violation, {.check_empty = true})->size(), 0U);
+  EXPECT_TRUE(minimise(probe_of(*trial, false), violation)->chosen[0]);
+  EXPECT_EQ(minimise(probe_of(*trial, true), violation)->size(), 0U);
 }
 
 }  // namespace

@@ -62,6 +62,18 @@ TEST(CrashModel, ARenameOverAFileBringsItsDataUnderExt4Only) {
   EXPECT_THAT(ext4, UnorderedElementsAre("a=x", "a=x b=", "a=x b=y", "a=y"));
 }
 
+// Found by the reference (tests/model): ext4 writes out what has no block yet, and no more.
+TEST(CrashModel, ARenameBringsNoDataForWhichRoomHadBeenAllocated) {
+  Scene scene;
+  scene.create("a");
+  scene.begin();
+  const FileNumber b = scene.create("b");
+  scene.allocate(b, 0, 1);
+  scene.write(b, 0, 'y');
+  scene.rename(b, "b", "a");
+  EXPECT_THAT(states_at_the_end(scene.history(), Model::Ext4Ordered), testing::Contains("a=."));
+}
+
 TEST(CrashModel, ARenameToANewNameMayComeBeforeTheData) {
   Scene scene;
   scene.begin();

@@ -38,6 +38,12 @@ class Scene {
     return log_.add(e);
   }
   Position truncate(FileNumber file, Bytes size) { return log_.add({.kind = EventKind::Truncate, .file = file, .size = sizes_[file] = size}); }
+  // fallocate(2) of room for pages [first, first + count), which are holes.
+  Position allocate(FileNumber file, PageIndex first, PageIndex count) {
+    Event e{.kind = EventKind::Allocate, .file = file, .offset = bytes_of(first), .length = bytes_of(count)};
+    if (e.offset + e.length > sizes_[file]) e.size = sizes_[file] = e.offset + e.length;
+    return log_.add(e);
+  }
   Position rename(FileNumber file, const std::string& from, const std::string& to) {
     Event e{.kind = EventKind::Rename, .file = file, .directory = kRoot, .to_directory = kRoot};
     e.name = from;
