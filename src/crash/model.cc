@@ -214,7 +214,14 @@ class Ruler {
       if (p != kNever && p > history_.log().begin()) cuts.insert(std::min(p - 1, events().size()));
     for (Position p = history_.log().begin(); p < events().size(); ++p)
       if (events()[p].kind == EventKind::Output) cuts.insert(p);
-    if (model_ == Model::Strict) std::erase_if(cuts, [this](Position p) { return is_together(p); });
+    if (model_ == Model::Strict) {  // no cut splits stores that were seen together; the one before them counts
+      std::set<Position> whole;
+      for (Position p : cuts) {
+        while (is_together(p)) --p;
+        whole.insert(p);
+      }
+      cuts = std::move(whole);
+    }
     rules_.cuts.assign(cuts.begin(), cuts.end());
   }
 

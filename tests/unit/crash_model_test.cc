@@ -133,6 +133,18 @@ TEST(CrashModel, ATruncationIsNotUndoneByLaterGrowth) {
   EXPECT_THAT(states_at_the_end(scene.history(), Model::Posix), UnorderedElementsAre("a=xx", "a=", "a=.."));
 }
 
+// Found by the reference (tests/model): what had been told before such stores was only looked at with them done.
+TEST(CrashModel, ACutBetweenWhatWasToldAndStoresSeenTogetherIsLookedAt) {
+  Scene scene;
+  const FileNumber a = scene.create("a");
+  scene.write(a, 0, 'x', 2);
+  scene.begin();
+  scene.tell("done");
+  const Position first = scene.store(a, 0, 'y');
+  scene.store(a, 1, 'y', true);
+  EXPECT_THAT(rules_of(scene.history(), Model::Strict).cuts, testing::Contains(first));
+}
+
 TEST(CrashModel, SectorsOfAPageMayComeAlone) {
   Scene scene;
   const FileNumber a = scene.create("a");
