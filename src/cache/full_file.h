@@ -56,6 +56,8 @@ class FullFile final : public FileObject {
   [[nodiscard]] Result<std::shared_lock<std::shared_mutex>> steady(Patience patience) const override;
   // A store into frames that are there and marked.
   Result<void> store_bytes(Bytes offset, const void* from, Bytes length) { return store_->write(offset, from, length); }
+  // A page's frame, which must be there.
+  Result<void> read_frame(PageIndex page, void* to) const { return store_->read(bytes_of(page), to, kPageSize); }
   [[nodiscard]] bool is_dirty(PageIndex page) const;
   [[nodiscard]] bool any_dirty(PageIndex first, PageIndex last) const;
   [[nodiscard]] PageIndex dirty_pages() const;

@@ -71,6 +71,8 @@ Outcome record(const CrashArguments& arguments) {
   kernel::RunOptions options;
   options.command = arguments.program;
   options.file_watch = recorder->get();
+  options.own_files = true;
+  options.write_back = std::chrono::milliseconds(0);  // only when the program has it done, so that every run is told alike
   const auto summary = kernel::run(options);
   if (!summary) {
     const Refusal refusal = refusal_of(summary.error(), arguments.program.front());

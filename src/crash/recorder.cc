@@ -12,34 +12,9 @@ namespace pagefold::crash {
 namespace {
 
 using Kind = event::FileWatch::Intent::Kind;
-using Contents = std::vector<std::byte>;
 
-Result<Contents> contents_of(int fd) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) return fail_errno("look at a recorded file");
-  Contents bytes(static_cast<std::size_t>(status.st_size));
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t n = ::pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (n < 0) return fail_errno("read a recorded file");
-    if (n == 0) break;  // it has just become shorter
-    done += static_cast<std::size_t>(n);
-  }
-  bytes.resize(done);
-  return bytes;
-}
-
-bool differs(const Contents& a, const Contents& b, std::size_t from, std::size_t to) {
-  return to > from && std::memcmp(a.data() + from, b.data() + from, to - from) != 0;
-}
-
-std::span<const std::byte> part(const Contents& bytes, std::size_t from, std::size_t to) { return std::span(bytes).subspan(from, to - from); }
-
-Piece piece_of(const Contents& bytes, std::size_t from, std::size_t to) {
-  const auto all = part(bytes, from, to);
-  if (std::ranges::all_of(all, [](std::byte b) { return b == std::byte{0}; })) return {from, {}, to - from};
-  return {from, all, 0};
-}
+// A range's end; lengths may be anything.
+Bytes end_of(const event::FileWatch::Intent& intent) { return intent.offset + std::min(intent.length, ~intent.offset); }
 
 FileType type_of(mode_t mode) { return S_ISDIR(mode) ? FileType::Directory : S_ISLNK(mode) ? FileType::Link : FileType::Regular; }
 
@@ -73,10 +48,33 @@ void Recorder::about_to(const Caller& caller, const Intent& intent) {
   const std::lock_guard lock(mutex_);
   catch_up(caller);
   pending_[caller.thread] = {caller, intent};
-  if (const auto it = files_.find(intent.file); intent.kind == Kind::Map && it != files_.end()) it->second.stored_into = true;
 }
 
-std::optional<int> Recorder::synchronise(const Caller& caller, Scope scope, FileId id, Bytes offset, Bytes length) {
+bool Recorder::watches(FileId id) {
+  const std::lock_guard lock(mutex_);
+  return files_.contains(id);
+}
+
+void Recorder::stored(const Caller& caller, const Stored& page) {
+  const std::lock_guard lock(mutex_);
+  // What the thread's last call did came first; if nobody knows the thread, what any call did.
+  if (caller.thread == 0 ? !pending_.empty() : pending_.contains(caller.thread)) catch_up(caller);
+  const auto it = files_.find(page.file);
+  if (it == files_.end()) return;
+  File& file = it->second;
+  // Behind the end there is nothing to store to, and a page that is new to us will be met as a whole.
+  if (file.fresh || page.offset >= file.shadow.size()) return;
+  const auto bytes = page.bytes.first(std::min<Bytes>(page.bytes.size(), file.shadow.size() - page.offset));
+  if (!file.shadow.take_page(page_of(page.offset), bytes)) return;
+  Event event{.kind = EventKind::Store, .file = file.number, .offset = page.offset, .length = bytes.size()};
+  event.pieces.push_back({page.offset, bytes, 0});
+  event.together = page.opened < last_closed_;
+  log_event(std::move(event), caller);
+  last_closed_ = page.closed;
+}
+
+std::optional<int> Recorder::synchronise(const Caller& caller, Scope scope, FileId id, Bytes offset, Bytes length,
+                                         const std::function<int()>& wait) {
   std::unique_lock lock(mutex_);
   catch_up(caller);
   const auto file = files_.find(scope == Scope::All ? files_.begin()->first : id);
@@ -84,10 +82,8 @@ std::optional<int> Recorder::synchronise(const Caller& caller, Scope scope, File
   constexpr std::array kKinds = {EventKind::Sync, EventKind::SyncData, EventKind::SyncRange, EventKind::SyncAll};
   Event event{.kind = kKinds[static_cast<std::size_t>(scope)], .file = file->second.number, .offset = offset, .length = length};
   event.covers = log_.next();
-  const UniqueFd fd(::fcntl(file->second.fd.get(), F_DUPFD_CLOEXEC, 0));
   lock.unlock();
-  const int outcome = scope == Scope::All ? ::syncfs(fd.get()) : scope == Scope::File ? ::fsync(fd.get()) : ::fdatasync(fd.get());
-  const int error = outcome == 0 ? 0 : errno;
+  const int error = wait();
   lock.lock();
   if (error == 0) log_event(std::move(event), caller);
   return error;
@@ -109,6 +105,7 @@ Result<void> Recorder::finish() {
 }
 
 void Recorder::log_event(Event event, const Caller& caller) {
+  last_closed_ = 0;
   event.process = caller.process;
   if (event.place.empty()) event.place = caller.place;
   if (auto done = log_.append(event); !done && !error_) error_ = done.error();
@@ -130,7 +127,6 @@ void Recorder::catch_up(const Caller& caller, Compare compare) {
 
 void Recorder::observe(const Caller& caller, Compare compare) {
   std::map<Name, Found> found;
-  stores_seen_ = false;
   scan(selection_.directory, kRoot, found);
   compare_names(caller, found);
   for (auto it = files_.begin(); it != files_.end();) {
@@ -237,89 +233,78 @@ void Recorder::compare_names(const Caller& caller, const std::map<Name, Found>& 
 void Recorder::compare_contents(const Caller& caller, FileId id, File& file, Compare compare) {
   if (file.type != FileType::Regular || !file.fd) return;
   struct stat status {};
-  const bool announced = std::ranges::any_of(pending_, [&](const auto& entry) {
-    const Intent& intent = entry.second.intent;
-    return intent.kind == Kind::Copy || (intent.kind != Kind::Other && intent.file == id);
-  });
-  const bool resized = ::fstat(file.fd.get(), &status) == 0 && static_cast<std::size_t>(status.st_size) != file.shadow.size();
-  if (!file.fresh && !file.stored_into && !announced && !resized && compare == Compare::WhereDue) return;
-  const auto now = contents_of(file.fd.get());
-  if (!now) {
-    if (!error_) error_ = now.error();
-    return;
-  }
-  for (const auto& [thread, pending] : pending_)
-    if (pending.intent.kind == Kind::Map && pending.intent.file == id) file.stored_into = true;
-  take_resize(caller, id, file, *now);
-  take_write(caller, id, file, *now);
-  take_stores(caller, file, *now);
+  if (::fstat(file.fd.get(), &status) != 0) return;
+  const auto size = static_cast<Bytes>(status.st_size);
+  const bool somewhere = std::ranges::any_of(pending_, [](const auto& entry) { return entry.second.intent.kind == Kind::Copy; });
+  Result<void> done = take_resize(caller, id, file, size);
+  if (done) done = take_writes(id, file, size);
+  if (done && (file.fresh || somewhere || size != file.shadow.size() || compare == Compare::Everywhere)) done = take_rest(caller, file, size);
+  if (!done && !error_) error_ = done.error();
   file.fresh = false;
 }
 
 // truncate and fallocate: to a new size, or zeros within the old.
-void Recorder::take_resize(const Caller& caller, FileId id, File& file, const Contents& now) {
+Result<void> Recorder::take_resize(const Caller& caller, FileId id, File& file, Bytes size) {
   const auto pending = std::ranges::find_if(pending_, [&](const auto& entry) {
     return entry.second.intent.file == id && (entry.second.intent.kind == Kind::Truncate || entry.second.intent.kind == Kind::Allocate);
   });
   const bool writes = std::ranges::any_of(pending_, [&](const auto& entry) {
-    return entry.second.intent.file == id && entry.second.intent.kind == Kind::Write &&
-           entry.second.intent.offset + entry.second.intent.length >= now.size();
+    return entry.second.intent.file == id && entry.second.intent.kind == Kind::Write && end_of(entry.second.intent) >= size;
   });
   const bool asked = pending != pending_.end();
   const bool allocates = asked && pending->second.intent.kind == Kind::Allocate;
-  const bool resized = now.size() != file.shadow.size();
-  const bool grown_by_write = now.size() > file.shadow.size() && (writes || (file.fresh && !asked));
+  const bool grown_by_write = size > file.shadow.size() && (writes || (file.fresh && !asked));
   Event event{.kind = allocates ? EventKind::Allocate : EventKind::Truncate, .file = file.number};
-  if (asked) {
-    event.offset = allocates ? pending->second.intent.offset : 0;
-    event.length = allocates ? pending->second.intent.length : 0;
+  if (size != file.shadow.size() && !grown_by_write) {
+    event.size = size;
+    file.shadow.resize(size);
   }
-  if (resized && !grown_by_write) {
-    event.size = now.size();
-    file.shadow.resize(now.size());
-  }
+  Shadow::Patch patch;
   if (allocates) {
-    const std::size_t from = std::min<Bytes>(event.offset, file.shadow.size()), to = std::min<Bytes>(from + event.length, std::min(file.shadow.size(), now.size()));
-    if (differs(file.shadow, now, from, to)) {
-      event.pieces.push_back(piece_of(now, from, to));
-      std::copy_n(now.begin() + static_cast<std::ptrdiff_t>(from), to - from, file.shadow.begin() + static_cast<std::ptrdiff_t>(from));
-    }
+    event.offset = pending->second.intent.offset;
+    const Bytes end = std::min({end_of(pending->second.intent), file.shadow.size(), size});
+    event.length = pending->second.intent.length;
+    if (event.offset < end) patch = file.shadow.take(PAGEFOLD_TRY(Data::read(file.fd.get(), event.offset, end)), event.offset, end);
   }
+  event.pieces = patch.pieces;
   if (event.size != Event::kSameSize || !event.pieces.empty()) log_event(std::move(event), asked ? pending->second.caller : caller);
+  return {};
 }
 
-void Recorder::take_write(const Caller& caller, FileId id, File& file, const Contents& now) {
-  std::vector<Pending> writes;
-  for (const auto& [thread, pending] : pending_)
-    if (pending.intent.kind == Kind::Write && pending.intent.file == id) writes.push_back(pending);
-  // Contents that were there when the file was met, or that some call has put there that says not where.
-  if (writes.empty() && now.size() > file.shadow.size()) writes.push_back({caller, {Kind::Write, id, 0, now.size()}});
-  for (const Pending& write : writes) {
-    const std::size_t from = std::min<Bytes>(write.intent.offset, now.size());
-    const std::size_t to = std::min<Bytes>(from + write.intent.length, now.size());
-    const std::size_t shared = std::min(to, file.shadow.size());
-    if (to <= file.shadow.size() && !differs(file.shadow, now, from, shared)) continue;
+Result<void> Recorder::take_writes(FileId id, File& file, Bytes size) {
+  for (const auto& [thread, pending] : pending_) {
+    if (pending.intent.kind != Kind::Write || pending.intent.file != id || pending.intent.offset >= size) continue;
+    const Bytes from = pending.intent.offset, to = std::min(end_of(pending.intent), size);
+    const Data data = PAGEFOLD_TRY(Data::read(file.fd.get(), from, to));
     Event event{.kind = EventKind::Write, .file = file.number, .offset = from, .length = to - from};
-    event.pieces.push_back(piece_of(now, from, to));
+    const Shadow::Patch patch = file.shadow.take(data, from, to);
+    event.pieces = patch.pieces;
     if (to > file.shadow.size()) {
       event.size = to;
       file.shadow.resize(to);
     }
-    std::copy_n(now.begin() + static_cast<std::ptrdiff_t>(from), to - from, file.shadow.begin() + static_cast<std::ptrdiff_t>(from));
-    log_event(std::move(event), write.caller);
+    if (event.size != Event::kSameSize || !patch.empty()) log_event(std::move(event), pending.caller);
   }
+  return {};
 }
 
-void Recorder::take_stores(const Caller& caller, File& file, const Contents& now) {
-  for (std::size_t from = 0; from < std::min(now.size(), file.shadow.size()); from += kPageSize) {
-    const std::size_t to = std::min({from + kPageSize, now.size(), file.shadow.size()});
-    if (!differs(file.shadow, now, from, to)) continue;
-    Event event{.kind = EventKind::Store, .file = file.number, .offset = from, .length = to - from};
-    event.pieces.push_back(piece_of(now, from, to));
-    event.together = std::exchange(stores_seen_, true);
-    std::copy_n(now.begin() + static_cast<std::ptrdiff_t>(from), to - from, file.shadow.begin() + static_cast<std::ptrdiff_t>(from));
-    log_event(std::move(event), {caller.process, caller.thread, {}});
+// Contents that were there when the file was met, or that somebody has put there who did not say where.
+Result<void> Recorder::take_rest(const Caller& caller, File& file, Bytes size) {
+  const Data data = PAGEFOLD_TRY(Data::read(file.fd.get(), 0, size));
+  const Shadow::Patch patch = file.shadow.take(data, 0, size);
+  Event event{.kind = EventKind::Write, .file = file.number};
+  event.pieces = patch.pieces;
+  if (!patch.empty()) {
+    event.offset = patch.pieces.front().offset;
+    const Piece& last = patch.pieces.back();
+    event.length = last.offset + std::max<Bytes>(last.bytes.size(), last.zeros) - event.offset;
   }
+  if (size != file.shadow.size()) {
+    event.size = size;
+    file.shadow.resize(size);
+  }
+  if (event.size != Event::kSameSize || !patch.empty()) log_event(std::move(event), caller);
+  return {};
 }
 
 }  // namespace pagefold::crash

@@ -1,11 +1,11 @@
-// Writes the log of a run by looking at the files: it keeps a shadow of each, and at every call that the supervisor tells of,
-// what differs from the shadow has happened since the last one. So it sees every change, by whatever means, in the order of
-// the calls; what happened to one page between two calls it sees once.
+// Writes the log of a run. Calls: it keeps a shadow of each file, and at every call that the supervisor tells of, what differs from
+// the shadow has happened since the last one; only what a call has announced, and what has another size, is compared. Stores through
+// mappings: the supervisor tells them page by page, in their order.
 //
-// A file's contents are compared when guests may store into it through a mapping or a call has announced a change. A file
-// that comes into the recorded directory by a rename from elsewhere appears with the contents that it has then, unsynchronised.
+// A file that comes into the recorded directory by a rename from elsewhere appears with the contents that it has then,
+// unsynchronised.
 //
-// Thread-safe: one mutex, held while files are read, not while the disk is waited for.
+// Thread-safe: one mutex, innermost, held while files are read, not while the disk is waited for.
 #pragma once
 
 #include <map>
@@ -16,6 +16,7 @@
 
 #include "crash/log.h"
 #include "crash/selection.h"
+#include "crash/shadow.h"
 #include "event/file_watch.h"
 
 namespace pagefold::crash {
@@ -25,8 +26,11 @@ class Recorder final : public event::FileWatch {
   // Writes the files as they are to the log. Errors: of the log, or of reading the files.
   static Result<std::unique_ptr<Recorder>> start(Selection selection, const std::string& log_path);
 
+  [[nodiscard]] bool watches(event::FileId id) override;
   void about_to(const Caller& caller, const Intent& intent) override;
-  std::optional<int> synchronise(const Caller& caller, Scope scope, event::FileId id, Bytes offset, Bytes length) override;
+  void stored(const Caller& caller, const Stored& page) override;
+  std::optional<int> synchronise(const Caller& caller, Scope scope, event::FileId id, Bytes offset, Bytes length,
+                                 const std::function<int()>& wait) override;
   void tells(const Caller& caller, std::string text) override;
 
   // The run is over: what happened last is recorded. The first error of the recording, if there was one.
@@ -38,9 +42,8 @@ class Recorder final : public event::FileWatch {
     FileNumber number = kNoFile;
     FileType type = FileType::Regular;
     UniqueFd fd;
-    std::vector<std::byte> shadow;
-    bool stored_into = false;  // guests may have it mapped
-    bool fresh = true;         // never compared yet
+    Shadow shadow;
+    bool fresh = true;  // never compared yet
     int names = 0;
   };
   using Name = std::pair<FileNumber, std::string>;  // in a directory
@@ -65,9 +68,9 @@ class Recorder final : public event::FileWatch {
   FileId meet(const Name& name, const Found& found, const std::string& path);
   void compare_names(const Caller& caller, const std::map<Name, Found>& found);
   void compare_contents(const Caller& caller, FileId id, File& file, Compare compare);
-  void take_write(const Caller& caller, FileId id, File& file, const std::vector<std::byte>& now);
-  void take_resize(const Caller& caller, FileId id, File& file, const std::vector<std::byte>& now);
-  void take_stores(const Caller& caller, File& file, const std::vector<std::byte>& now);
+  Result<void> take_resize(const Caller& caller, FileId id, File& file, Bytes size);
+  Result<void> take_writes(FileId id, File& file, Bytes size);
+  Result<void> take_rest(const Caller& caller, File& file, Bytes size);
   void log_event(Event event, const Caller& caller);
 
   const Selection selection_;
@@ -78,7 +81,7 @@ class Recorder final : public event::FileWatch {
   std::map<FileNumber, std::string> directories_;  // their paths
   std::map<pid_t, Pending> pending_;  // by thread: the call it is in
   FileNumber next_number_ = kRoot + 1;
-  bool stores_seen_ = false;  // in this observation
+  std::uint64_t last_closed_ = 0;  // if the event that was logged last is a store: when its page was closed
   std::optional<Error> error_;
 };
 

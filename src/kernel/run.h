@@ -33,7 +33,7 @@ struct RunOptions {
   MemoryOptions memory;
   bool own_files = false;            // files are fully owned (docs/files.md)
   std::chrono::milliseconds write_back{5000};  // own_files: how long a page stays dirty at most; 0: until it must be written
-  event::FileWatch* file_watch = nullptr;  // told of what guests do to files; outlives the run
+  event::FileWatch* file_watch = nullptr;  // told of what guests do to files, which must be fully owned; outlives the run
 };
 
 // Exit codes of `pagefold run` beside the program's own (as env(1), nice(1), timeout(1)).

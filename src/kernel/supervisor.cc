@@ -39,7 +39,7 @@ Supervisor::Supervisor(const RunOptions& options)
                if (Pressure* limit = pressure()) limit->adopt(file);
              },
              options.own_files ? cache::FileCache::Ownership::Full : cache::FileCache::Ownership::Leased) {
-  if (options.own_files) own_files_ = std::make_unique<OwnFiles>(*this, options.write_back);
+  if (options.own_files) own_files_ = std::make_unique<OwnFiles>(*this, options.write_back, options.file_watch);
 }
 
 Supervisor::~Supervisor() { stop(); }

@@ -75,6 +75,32 @@ TEST_F(PlantedBugs, AWrongOrderIsFoundEvenWhenTheDiskKeepsProgramOrder) {
   }
 }
 
+// No call tells these stores apart: their order is that of their faults.
+TEST_F(PlantedBugs, AnOrderOfStoresBetweenTwoCallsIsExact) {
+  const auto early = crash("early", {"--model", "strict"});
+  EXPECT_EQ(early.exit_code, 1) << early.out << early.err;
+  EXPECT_THAT(early.out, HasSubstr("record 1 of 1 is wrong"));
+  const auto late = crash("late", {"--model", "strict"});
+  EXPECT_EQ(late.exit_code, 0) << late.out << late.err;
+  EXPECT_EQ(crash("late", {}).exit_code, 1);  // the disk may reorder what is synchronised together
+}
+
+TEST_F(PlantedBugs, APageThatIsStoredTwiceShowsBothVersions) {
+  const auto outcome = crash("over", {"--model", "strict"}, "{}", "2");
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("record 1 of 2 is wrong"));
+}
+
+TEST_F(PlantedBugs, StoresOfThreadsAndProcessesAndAcrossPagesAreRecorded) {
+  for (const char* mode : {"straddle", "threads", "children", "walk"}) {
+    const auto outcome = test::pagefold({"crash", "--files", "s.db", "--check", "test -e {}", "--budget", "50", "--output", output().string(), "--",
+                                         program("busy_pages"), mode, "s.db", "100"});
+    EXPECT_EQ(outcome.exit_code, 3) << mode << outcome.out << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("; 0 violations")) << mode;
+    fs::remove("s.db");
+  }
+}
+
 TEST_F(PlantedBugs, AMissingMsyncIsNoMistakeInProgramOrder) { EXPECT_EQ(crash("missing", {"--model", "strict"}).exit_code, 0); }
 
 // POSIX promises the name of a file only when its directory has been synchronised; ext4 commits it with the file.

@@ -50,7 +50,9 @@ Served FaultService::serve() {
     if (changing_) {
       const auto file = std::exchange(changing_, nullptr);
       OwnFiles& files = *supervisor_.own_files();
-      if (before_ == Before::Expel)
+      if (before_ == Before::CloseOthers)
+        files.order()->close_others();
+      else if (before_ == Before::Expel)
         files.expel(*file, changing_page_, changing_page_ + 1);
       else
         as_it_is_ = !files.write_back(*file, changing_page_, changing_page_ + 1);
@@ -196,7 +198,7 @@ FaultService::Outcome FaultService::want_more_room(const Error& error) {
 Fault decode(const uffd_msg& message) {
   const auto flags = message.arg.pagefault.flags;
   return {page_down(message.arg.pagefault.address), (flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP)) != 0,
-          (flags & UFFD_PAGEFAULT_FLAG_WP) != 0};
+          (flags & UFFD_PAGEFAULT_FLAG_WP) != 0, static_cast<pid_t>(message.arg.pagefault.feat.ptid)};
 }
 
 Served serve_fault(Supervisor& supervisor, Space& space, const Fault& fault, Patience patience) {

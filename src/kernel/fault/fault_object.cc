@@ -5,6 +5,7 @@
 #include "base/scratch.h"
 #include "kernel/fault/fault_service.h"
 #include "kernel/sync/host_sync.h"
+#include "kernel/files/own_files.h"
 
 namespace pagefold::kernel {
 namespace {
@@ -91,9 +92,15 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   return Outcome::Done;
 }
 
+bool FaultService::out_of_order(const vm::Vma& v, PageIndex page) const {
+  StoreOrder* const order = space_.own_files != nullptr ? space_.own_files->order() : nullptr;
+  return order != nullptr && !order->may_open(std::static_pointer_cast<cache::FullFile>(v.object), page, {space_.pid, fault_.thread, {}});
+}
+
 // The mark comes first: whoever writes the page back clears it, then protects the page under this space's lock.
 FaultService::Outcome FaultService::make_dirty(const vm::Vma& v, cache::FullFile& file, PageIndex page) {
   if (!v.hold) return Outcome::Done;  // the program is ending, and has stored what counts
+  if (out_of_order(v, page)) return first(Before::CloseOthers, v, page);
   switch (file.mark_dirty(page)) {
     case cache::FullFile::Mark::Done: break;
     case cache::FullFile::Mark::Followed: return first(Before::Expel, v, page);

@@ -32,7 +32,7 @@ class FaultService {
 
  private:
   enum class Outcome { Done, Later };
-  enum class Before { WriteBack, Expel };
+  enum class Before { WriteBack, Expel, CloseOthers };
 
   static std::uint64_t clock_ns() {
     return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -48,6 +48,8 @@ class FaultService {
   Outcome pull(vm::Vma& v, PageIndex page);
   Outcome clear(vm::Vma& v);
   Outcome serve_file(vm::Vma& v, cache::FileObject& file);
+  // Stores are recorded, and others must be told first.
+  [[nodiscard]] bool out_of_order(const vm::Vma& v, PageIndex page) const;
   // The first store to a clean page of a fully owned file.
   Outcome make_dirty(const vm::Vma& v, cache::FullFile& file, PageIndex page);
   Outcome serve_shared(vm::Vma& v, frame::SharedObject& shared);

@@ -107,6 +107,7 @@ Result<void> OwnFiles::write_back_locked(cache::FullFile& file, PageIndex first,
   const vm::PageSet pages = file.take_dirty(first, last);
   if (pages.empty()) return {};
   guard(file, pages);
+  if (order_) order_->closed(file, pages);
   return file.write(pages);
 }
 

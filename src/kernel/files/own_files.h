@@ -14,6 +14,7 @@
 
 #include "cache/full_file.h"
 #include "kernel/space.h"
+#include "kernel/files/store_order.h"
 
 namespace pagefold::kernel {
 
@@ -21,7 +22,9 @@ class Supervisor;
 
 class OwnFiles {
  public:
-  OwnFiles(Supervisor& supervisor, std::chrono::milliseconds interval) : supervisor_(supervisor), interval_(interval) {}
+  // watch: who records stores; may be null.
+  OwnFiles(Supervisor& supervisor, std::chrono::milliseconds interval, event::FileWatch* watch)
+      : supervisor_(supervisor), interval_(interval), order_(watch != nullptr ? std::make_unique<StoreOrder>(*this, *watch) : nullptr) {}
   ~OwnFiles() { stop(); }
   void start();
   void stop();
@@ -55,6 +58,9 @@ class OwnFiles {
   // The guest is about to map the file: what outsiders did to it shows from now on.
   void refresh(cache::FullFile& file);
 
+  // Null unless somebody records stores.
+  [[nodiscard]] StoreOrder* order() const { return order_.get(); }
+
   static constexpr PageIndex kAll = ~PageIndex{0} >> kPageShift;
 
  private:
@@ -64,6 +70,7 @@ class OwnFiles {
 
   Supervisor& supervisor_;
   const std::chrono::milliseconds interval_;
+  const std::unique_ptr<StoreOrder> order_;
   std::mutex mutex_;  // below; innermost
   std::condition_variable wake_;
   bool stopping_ = false;

@@ -15,7 +15,9 @@
 
 #include "event/file_watch.h"
 #include "kernel/calls.h"
+#include "kernel/files/file_calls.h"
 #include "kernel/memory/guest_memory.h"
+#include "kernel/sync/host_sync.h"
 
 namespace pagefold::kernel {
 namespace {
@@ -91,8 +93,24 @@ Intent intent_to_write(const Call& call, int fd, const struct stat& status) {
   return {Intent::Kind::Write, id_of(status), offset, length, writes_through(call, flags)};
 }
 
+// Stores that came before the call are in the files, and told, before it goes on.
+void settle_stores(const Call& call) { (void)call.supervisor.own_files()->write_back_all(); }
+
+// What the call means in a run that nobody watches.
+void go_on(const Call& call) {
+  const Handler base = find_handler(static_cast<std::uint32_t>(call.notification.data.nr));
+  base != nullptr ? base(call) : call.proceed();
+}
+
+void pass_on(const Call& call, const Intent& intent) {
+  settle_stores(call);
+  call.supervisor.file_watch()->about_to(caller_of(call), intent);
+  go_on(call);
+}
+
 void on_write(const Call& call) {
   FileWatch& watch = *call.supervisor.file_watch();
+  settle_stores(call);
   {
     const UniqueFd fd = borrowed(call, call.argument(0));
     struct stat status {};
@@ -103,74 +121,71 @@ void on_write(const Call& call) {
         watch.about_to(caller_of(call), intent_to_write(call, fd.get(), status));
     }
   }
-  call.proceed();
-}
-
-// Who handles the call in every run; null: the host.
-Handler base_of(const Call& call) {
-  const auto number = static_cast<std::uint32_t>(call.notification.data.nr);
-  const auto row = std::ranges::find_if(syscall_table(), [&](const SyscallRow& r) { return r.number == number && !r.own_files; });
-  return row == syscall_table().end() ? nullptr : row->handler;
-}
-
-void pass_on(const Call& call, const Intent& intent) {
-  call.supervisor.file_watch()->about_to(caller_of(call), intent);
-  const Handler base = base_of(call);
-  base != nullptr ? base(call) : call.proceed();
+  go_on(call);
 }
 
 void on_other(const Call& call) { pass_on(call, {}); }
 
 void on_copy(const Call& call) { pass_on(call, {Intent::Kind::Copy, {}, 0, 0}); }
 
-void on_shared_map(const Call& call) {
-  Intent intent;
-  const auto flags = call.argument(3);
-  if (call.space().state == Space::State::Booting || (flags & MAP_ANONYMOUS) != 0 || (flags & MAP_TYPE) == MAP_PRIVATE) return base_of(call)(call);
-  {
-    const UniqueFd fd = borrowed(call, call.argument(4));
-    struct stat status {};
-    if (fd && ::fstat(fd.get(), &status) == 0) intent = {Intent::Kind::Map, id_of(status), 0, 0};
-  }
-  pass_on(call, intent);
+// Collapsing or inserting a range moves all that comes behind it.
+Bytes bytes_changed(const Call& call) {
+  constexpr std::uint64_t kMoves = FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE;
+  return (call.argument(1) & kMoves) != 0 ? ~Bytes{0} : call.argument(3);
 }
 
 // fd, and the bytes it means.
 void on_resize(const Call& call) {
+  Intent intent;
   {
     const UniqueFd fd = borrowed(call, call.argument(0));
     struct stat status {};
-    Intent intent;
     if (fd && ::fstat(fd.get(), &status) == 0) {
       const bool truncates = call.notification.data.nr == SYS_ftruncate;
       intent = truncates ? Intent{Intent::Kind::Truncate, id_of(status), 0, call.argument(1)}
-                         : Intent{Intent::Kind::Allocate, id_of(status), call.argument(2), call.argument(3)};
+                         : Intent{Intent::Kind::Allocate, id_of(status), call.argument(2), bytes_changed(call)};
     }
-    call.supervisor.file_watch()->about_to(caller_of(call), intent);
   }
-  call.proceed();
+  pass_on(call, intent);
 }
 
-void answer(const Call& call, std::optional<int> error) {
-  if (!error) return call.proceed();
+FileWatch::Scope scope_of(const Call& call) {
+  switch (call.notification.data.nr) {
+    case SYS_fsync: return FileWatch::Scope::File;
+    case SYS_fdatasync: return FileWatch::Scope::Data;
+    default: return FileWatch::Scope::All;
+  }
+}
+
+// The call is made here, so that its end has its place among the other events.
+void on_sync(const Call& call) {
+  call.supervisor.about_to_wait();
+  settle_stores(call);
+  const FileWatch::Scope scope = scope_of(call);
+  std::optional<int> error;
+  {
+    FileId file;
+    UniqueFd fd;  // of a directory, as well
+    if (call.notification.data.nr != SYS_sync) {
+      fd = borrowed(call, call.argument(0));
+      struct stat status {};
+      if (!fd || ::fstat(fd.get(), &status) != 0) return go_on(call);
+      file = id_of(status);
+    }
+    error = call.supervisor.file_watch()->synchronise(caller_of(call), scope, file, 0, 0, [&] {
+      if (scope == FileWatch::Scope::All && !fd) ::sync();
+      if (!fd) return 0;
+      if (const auto mapped = guest_file(call, static_cast<int>(call.argument(0))); mapped && mapped->full)
+        if (const auto done = call.supervisor.own_files()->synchronise(*mapped->full); !done) return done.error().code;
+      const int outcome = scope == FileWatch::Scope::All ? ::syncfs(fd.get()) : scope == FileWatch::Scope::File ? ::fsync(fd.get()) : ::fdatasync(fd.get());
+      return outcome == 0 ? 0 : errno;
+    });
+  }
+  if (!error) return go_on(call);
   *error == 0 ? call.reply(0) : call.fail(*error);
 }
 
-void on_sync(const Call& call) {
-  FileId file;
-  FileWatch::Scope scope = FileWatch::Scope::All;
-  if (call.notification.data.nr != SYS_sync && call.notification.data.nr != SYS_syncfs) {
-    const UniqueFd fd = borrowed(call, call.argument(0));
-    struct stat status {};
-    if (!fd || ::fstat(fd.get(), &status) != 0) return call.proceed();
-    file = id_of(status);
-    scope = call.notification.data.nr == SYS_fsync ? FileWatch::Scope::File : FileWatch::Scope::Data;
-  }
-  call.supervisor.about_to_wait();
-  answer(call, call.supervisor.file_watch()->synchronise(caller_of(call), scope, file, 0, 0));
-}
-
-// The host checks arguments and waits for the disk; then the watcher learns of it, file by file.
+// The pages of each file of the range; then arguments and errors as in every run.
 void on_watched_msync(const Call& call) {
   const VirtRange range{call.argument(0), page_up(call.argument(0) + call.argument(1))};
   std::vector<vm::Vma> files;
@@ -178,15 +193,21 @@ void on_watched_msync(const Call& call) {
     const std::lock_guard lock(call.space().mutex);
     if (call.space().map.is_covered(range))
       call.space().map.visit(range, [&](const vm::Vma& v) {
-        if (v.shared && v.host()) files.push_back(vm::clip(v, range));
+        if (tracked(v)) files.push_back(vm::clip(v, range));
       });
   }
   if (files.empty()) return on_other(call);
   call.supervisor.about_to_wait();
+  settle_stores(call);
   const FileWatch::Caller caller = caller_of(call);
   for (const vm::Vma& v : files) {
+    auto& file = static_cast<cache::FullFile&>(*v.object);
     const auto error = call.supervisor.file_watch()->synchronise(caller, FileWatch::Scope::Range, {v.object->device(), v.object->inode()},
-                                                                 v.offset, v.range.size());
+                                                                 v.offset, v.range.size(), [&] {
+      const PageIndex first = page_of(v.offset);
+      if (const auto done = call.supervisor.own_files()->synchronise(file, first, first + v.range.pages()); !done) return done.error().code;
+      return ::fdatasync(file.file()) == 0 ? 0 : errno;
+    });
     if (error.value_or(0) != 0) return call.fail(*error);
   }
   on_msync(call);
@@ -213,7 +234,6 @@ constexpr SyscallRow kWatched[] = {
     watched(SYS_fdatasync, on_sync),
     watched(SYS_sync, on_sync),
     watched(SYS_syncfs, on_sync),
-    watched(SYS_mmap, on_shared_map),
     watched(SYS_msync, on_watched_msync),
     watched(SYS_open, on_other),
     watched(SYS_openat, on_other),

@@ -82,7 +82,7 @@ Result<void> populate(Supervisor& supervisor, Space& space, VirtRange r, Purpose
       at = spot.skip_to;
       continue;
     }
-    at = fill_asked(supervisor, space, {at, spot.write, spot.guarded}, r);
+    at = fill_asked(supervisor, space, {at, spot.write, spot.guarded, 0}, r);
   }
   return {};
 }

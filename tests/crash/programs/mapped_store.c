@@ -1,10 +1,16 @@
-// mapped_store good|missing|order|create FILE N: appends N records to a file through a shared mapping. Page 0 holds the number of
+// mapped_store good|missing|order|create|early|late|over FILE N: appends N records to a file through a shared mapping. Page 0 holds the number of
 // records; record i is page i, filled with a letter. After each record, "stored i" is told.
 //
 //   good     the record is synchronised before the number that makes it count
 //   missing  it is not synchronised at all
 //   order    the number is synchronised first
 //   create   as good, but the directory never learns of the file
+//
+// With no call between the stores, which are synchronised together:
+//
+//   early    the number is stored before the record
+//   late     and after it
+//   over     the number is first one too many, then the record is stored, then the number is right
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +42,11 @@ int main(int argc, char** argv) {
       sync_page(0);
       fill(i);
       sync_page(i);
+    } else if (strcmp(mode, "early") == 0 || strcmp(mode, "late") == 0 || strcmp(mode, "over") == 0) {
+      if (mode[0] != 'l') count(mode[0] == 'o' && i < n ? i + 1 : i);
+      fill(i);
+      if (mode[0] != 'e') count(i);
+      msync(map, (size_t)PAGE * (size_t)(n + 1), MS_SYNC);
     } else {
       fill(i);
       if (strcmp(mode, "missing") != 0) sync_page(i);
