@@ -4,9 +4,12 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -106,6 +109,28 @@ void tell(const crash::Exploration& result, double seconds) {
   if (result.empty > 0) fmt::print("{} states without any file were not checked (--check-empty)\n", result.empty);
 }
 
+std::atomic<bool> g_interrupted = false;
+
+// While it lives, SIGINT and SIGTERM end the exploration, and what was found so far is told; a second one ends Pagefold.
+class Interruptible {
+ public:
+  Interruptible() {
+    struct sigaction action {};
+    action.sa_handler = [](int) { g_interrupted = true; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &action, &before_[i]);
+  }
+  ~Interruptible() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+  }
+  Interruptible(const Interruptible&) = delete;
+  Interruptible& operator=(const Interruptible&) = delete;
+
+ private:
+  static constexpr std::array kSignals = {SIGINT, SIGTERM};
+  std::array<struct sigaction, kSignals.size()> before_{};
+};
+
 class CrashRun {
  public:
   CrashRun(const CrashArguments& arguments, crash::Model model, Source source, Log log)
@@ -123,10 +148,15 @@ class CrashRun {
 
  private:
   Result<int> explore(const crash::Checker& checker) {
+    const Interruptible interruptible;
     crash::Trial trial = PAGEFOLD_TRY(crash::Trial::create(history_, checker, source_.target, scratch_.path() + "/trial"));
     const crash::Verdict whole = PAGEFOLD_TRY(check_whole(history_, rules_, trial));
     if (whole.kind != crash::Verdict::Kind::Sound)
-      return fail_with(fmt::format("the check refuses the files as the program left them (exit code {}):\n{}", whole.exit_code, whole.said), kExitUsage);
+      return fail_with(fmt::format("the check refuses the files as the program left them ({}):\n{}",
+                                   whole.kind == crash::Verdict::Kind::TimedOut ? fmt::format("no end within {} s, see --check-timeout", arguments_.patience)
+                                                                                : fmt::format("exit code {}", whole.exit_code),
+                                   whole.said),
+                       kExitUsage);
     fmt::print("{} events recorded; {} changes that can be lost; {} power cuts under the model {}\n",
                history_.log().events().size() - history_.log().begin(), history_.atoms().size(), rules_.cuts.size(), crash::name_of(model_));
     crash::ExploreOptions options;
@@ -136,6 +166,7 @@ class CrashRun {
     options.stop_at_first = arguments_.stop_at_first;
     options.target = source_.target;
     options.scratch = scratch_.path();
+    options.interrupted = &g_interrupted;
     const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
     const auto started = std::chrono::steady_clock::now();
     const auto result = PAGEFOLD_TRY(crash::explore(history_, rules_, checker, options, [&](const crash::Progress& progress) {
@@ -143,13 +174,17 @@ class CrashRun {
     }));
     if (shows_progress) fmt::print(stderr, "\r\033[K");
     tell(result, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+    if (g_interrupted) fmt::print("interrupted: this is what was found so far\n");
     if (result.examples.empty()) return result.plan.finished ? kExitClean : kExitBudget;
     // The earliest cut tells the shortest story.
     return shrink(trial, *std::ranges::min_element(result.examples, {}, [](const crash::Violation& v) { return v.cut->position(); }));
   }
 
   Result<int> shrink(crash::Trial& trial, const crash::Violation& violation) {
-    const auto minimal = PAGEFOLD_TRY(crash::minimise(crash::probe_of(trial, arguments_.check_empty), violation));
+    const crash::Probe probe = [counts = crash::probe_of(trial, arguments_.check_empty)](const Cut& cut, const crash::Chosen& chosen) {
+      return g_interrupted ? Result<std::optional<crash::Verdict>>(std::nullopt) : counts(cut, chosen);
+    };
+    const auto minimal = PAGEFOLD_TRY(crash::minimise(probe, violation));
     fmt::print("\n{}\n{}", crash::describe_case(history_, minimal), crash::describe_events(history_, *minimal.cut, minimal.chosen));
     fmt::print("\nThe check says (exit code {}{}):\n{}\n", minimal.verdict.exit_code,
                minimal.verdict.kind == crash::Verdict::Kind::TimedOut ? ", it took too long" : "", minimal.verdict.said);
@@ -202,6 +237,9 @@ int crash_command(const CrashArguments& arguments) {
   if (outcome.exit_code != kExitClean) return outcome.exit_code;
   auto log = Log::read(outcome.source.log_path);
   if (!log) return fail_with("cannot read the log: " + log.error().message(), kernel::kExitFailed);
+  const auto& events = log->events();
+  if (std::ranges::none_of(events, [](const crash::Event& e) { return e.kind == crash::EventKind::Create; }))
+    return fail_with("crash: --files: no file was there or came into being that matches " + (arguments.files.empty() ? "the log's pattern" : arguments.files), kExitUsage);
   if (log->bytes_cut() > 0) complain(fmt::format("the log's last {} bytes are torn and left out", log->bytes_cut()));
   return CrashRun(arguments, *model, outcome.source, std::move(*log)).run();
 }
@@ -216,7 +254,7 @@ void add_crash(CLI::App& app, Invocation& invocation) {
   crash->add_option("--jobs", arguments->jobs, "Checks at a time (0: one a processor)")->type_name("N")->capture_default_str();
   crash->add_option("--torn", arguments->torn, "Pages may be written in part, by sectors of so many bytes")->type_name("BYTES");
   crash->add_option("--seed", arguments->seed, "Seed of random choices")->type_name("N")->capture_default_str();
-  crash->add_option("--timeout", arguments->patience, "A check that takes longer is a violation")->type_name("SECONDS")->capture_default_str();
+  crash->add_option("--check-timeout", arguments->patience, "A check that takes longer is a violation")->type_name("SECONDS")->capture_default_str();
   crash->add_option("--output", arguments->output, "Directory for the log and the case")->type_name("DIR")->capture_default_str();
   crash->add_option("--scratch", arguments->scratch, "Where to rebuild files")->type_name("DIR");
   crash->add_option("--log", arguments->log, "Explore a log instead of running a program")->type_name("FILE");

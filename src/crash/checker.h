@@ -9,26 +9,17 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
+#include "crash/cell.h"
 
 namespace pagefold::crash {
-
-struct Verdict {
-  enum class Kind { Sound, Broken, TimedOut, NotRun };
-  Kind kind = Kind::Sound;
-  int exit_code = 0;  // Broken, NotRun: as a shell gives it
-  std::string said;   // the end of what it printed
-
-  [[nodiscard]] bool violates() const { return kind == Kind::Broken || kind == Kind::TimedOut; }
-};
 
 class Checker {
  public:
   // Errors: EINVAL, an empty command.
   static Result<Checker> create(const std::string& command, std::chrono::milliseconds patience);
 
-  // files: what {} stands for. scratch: a directory for what the command prints and is told.
-  Result<Verdict> check(const std::string& files, const std::string& output, const std::string& scratch) const;
+  // files: what {} stands for. directory: of a trial, where the files are; exists.
+  [[nodiscard]] Result<Cell> start(const std::string& files, const std::string& directory) const;
 
  private:
   std::string command_;

@@ -19,6 +19,7 @@ constexpr std::size_t kExamples = 16;
 constexpr std::chrono::milliseconds kProgressInterval{500};
 
 struct Task {
+  std::size_t number = 0;
   std::shared_ptr<const Cut> cut;
   Chosen chosen;
   Image image;
@@ -27,9 +28,15 @@ struct Task {
 // Threads that check; the queue in front of them is short.
 class Crew {
  public:
-  Crew(const History& history, const Checker& checker, const ExploreOptions& options) : options_(options) {
+  // Trials come first: each starts a process.
+  static Result<std::unique_ptr<Crew>> start(const History& history, const Checker& checker, const ExploreOptions& options) {
+    std::vector<Trial> trials;
     for (unsigned i = 0; i < std::max(1U, options.jobs); ++i)
-      threads_.emplace_back([this, &history, &checker, i] { work(history, checker, i); });
+      trials.push_back(PAGEFOLD_TRY(Trial::create(history, checker, options.target, fmt::format("{}/{}", options.scratch, i))));
+    return std::make_unique<Crew>(std::move(trials), options);
+  }
+  Crew(std::vector<Trial> trials, const ExploreOptions& options) : options_(options), trials_(std::move(trials)) {
+    for (Trial& trial : trials_) threads_.emplace_back([this, &trial] { work(trial); });
   }
   ~Crew() { finish(); }
   Crew(const Crew&) = delete;
@@ -69,10 +76,8 @@ class Crew {
  private:
   [[nodiscard]] bool halted() const { return error_.has_value() || (options_.stop_at_first && violations_ > 0); }
 
-  void work(const History& history, const Checker& checker, unsigned number) {
-    auto trial = Trial::create(history, checker, options_.target, fmt::format("{}/{}", options_.scratch, number));
+  void work(Trial& trial) {
     std::unique_lock lock(mutex_);
-    if (!trial && !error_) error_ = trial.error();
     while (!halted()) {
       wake_.wait(lock, [this] { return finished_ || !queue_.empty() || halted(); });
       if (queue_.empty() || halted()) break;
@@ -80,7 +85,7 @@ class Crew {
       queue_.pop_front();
       room_.notify_one();
       lock.unlock();
-      auto verdict = trial->run(task.image, task.cut->position());
+      auto verdict = trial.run(task.image, task.cut->position());
       lock.lock();
       count(task, std::move(verdict));
     }
@@ -98,10 +103,13 @@ class Crew {
     ++checked_;
     if (!verdict->violates()) return;
     ++violations_;
-    if (examples_.size() < kExamples) examples_.push_back({task.cut, std::move(task.chosen), std::move(*verdict)});
+    const auto place = std::ranges::upper_bound(examples_, task.number, {}, &Violation::number);
+    examples_.insert(place, {task.number, task.cut, std::move(task.chosen), std::move(*verdict)});
+    if (examples_.size() > kExamples) examples_.pop_back();
   }
 
   const ExploreOptions& options_;
+  std::vector<Trial> trials_;
   std::mutex mutex_;  // all below
   std::condition_variable wake_, room_;
   std::deque<Task> queue_;
@@ -121,8 +129,10 @@ Result<Exploration> explore(const History& history, const Rules& rules, const Ch
   auto told = std::chrono::steady_clock::now();
   Position output_at = kNever;
   std::uint64_t output_hash = 0;
-  Crew crew(history, checker, options);
+  const auto crew = PAGEFOLD_TRY(Crew::start(history, checker, options));
+  std::size_t number = 0;
   result.plan = visit_states(history, rules, options.plan, [&](const std::shared_ptr<const Cut>& cut, const Chosen& chosen) {
+    if (options.interrupted != nullptr && *options.interrupted) return Visit::Stop;
     Image image = image_of(history, cut->values(chosen));
     if (output_at != cut->position()) {
       const std::string output = output_before(history.log(), cut->position());
@@ -142,12 +152,12 @@ Result<Exploration> explore(const History& history, const Rules& rules, const Ch
     }
     if (const auto now = std::chrono::steady_clock::now(); now - told >= kProgressInterval) {
       told = now;
-      progress(crew.progress());
+      progress(crew->progress());
     }
-    return crew.add({cut, chosen, std::move(image)}) ? Visit::New : Visit::Stop;
+    return crew->add({number++, cut, chosen, std::move(image)}) ? Visit::New : Visit::Stop;
   });
-  crew.finish();
-  PAGEFOLD_CHECK(crew.fill(result));
+  crew->finish();
+  PAGEFOLD_CHECK(crew->fill(result));
   return result;
 }
 

@@ -4,6 +4,7 @@
 // rebuild and check them. A state that leaves no file at all is only checked when that is asked for: most checkers mean files.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 
@@ -19,9 +20,11 @@ struct ExploreOptions {
   bool stop_at_first = false;
   std::string target;   // see Trial
   std::string scratch;  // an existing directory
+  const std::atomic<bool>* interrupted = nullptr;  // ends it soon once true
 };
 
 struct Violation {
+  std::size_t number = 0;  // of the state, in the order of the plan
   std::shared_ptr<const Cut> cut;
   Chosen chosen;
   Verdict verdict;
@@ -36,7 +39,7 @@ struct Exploration {
   std::size_t repeated = 0;    // states that were like one already seen
   std::size_t empty = 0;       // left out: no file at all
   std::size_t violations = 0;
-  std::vector<Violation> examples;  // the first ones, in no certain order
+  std::vector<Violation> examples;  // the first ones, in the order of the plan
   PlanOutcome plan;
 };
 

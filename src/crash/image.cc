@@ -64,9 +64,11 @@ Result<void> write_runs(const History& history, const Image& image, const Image:
   std::vector<iovec> run;
   Bytes start = 0, end = 0;
   const auto flush = [&]() -> bool {
-    const bool done = run.empty() || ::pwritev(fd, run.data(), static_cast<int>(run.size()), static_cast<off_t>(start)) == static_cast<ssize_t>(end - start);
+    if (run.empty()) return true;
+    const ssize_t n = ::pwritev(fd, run.data(), static_cast<int>(run.size()), static_cast<off_t>(start));
     run.clear();
-    return done;
+    if (n >= 0) errno = ENOSPC;  // cut short: there is no other reason
+    return n == static_cast<ssize_t>(end - start);
   };
   for (const auto& [grain, unit] : file.what->data) {
     const auto bytes = visible(history, image.values[unit], grain, file.size);

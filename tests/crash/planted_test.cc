@@ -3,47 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
-#include "../cli/command.h"
+#include "store_test.h"
 
 namespace pagefold {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
 
-class PlantedBugs : public testing::Test {
- protected:
-  PlantedBugs() {
-    std::string name = (fs::path(PAGEFOLD_CRASH_PROGRAMS) / "run-XXXXXX").string();
-    directory_ = ::mkdtemp(name.data());
-    fs::create_directory(directory_ / "store");
-    before_ = fs::current_path();
-    fs::current_path(directory_ / "store");
-  }
-  ~PlantedBugs() override {
-    fs::current_path(before_);
-    fs::remove_all(directory_);
-  }
-
-  test::Outcome crash(const std::string& mode, const std::vector<std::string>& options, const std::string& check = "{}", const std::string& records = "3") {
-    fs::remove("s.db");
-    std::vector<std::string> words = {"crash", "--files", "s.db", "--check", program("check_store") + " " + check, "--output", output().string()};
-    words.insert(words.end(), options.begin(), options.end());
-    for (const std::string& word : {std::string("--"), program("mapped_store"), mode, std::string("s.db"), records}) words.push_back(word);
-    return test::pagefold(words);
-  }
-  test::Outcome replay() { return test::pagefold({"replay", (output() / "case.json").string()}); }
-  static std::string program(const std::string& name) { return (fs::path(PAGEFOLD_CRASH_PROGRAMS) / name).string(); }
-  fs::path output() { return directory_ / "out"; }
-
- private:
-  fs::path directory_, before_;
-};
+class PlantedBugs : public StoreTest {};
 
 TEST_F(PlantedBugs, ASoundStoreIsClean) {
   for (const char* model : {"strict", "posix", "ext4-ordered"}) {

@@ -147,7 +147,7 @@ RC_GTEST_PROP(CrashStates, OfAMinimalCaseViolateAndNoSmallerOneDoes, ()) {
     RC_ASSERT(cut->is_closed(chosen));
     return Verdict{violates(chosen) ? Verdict::Kind::Broken : Verdict::Kind::Sound, 0, {}};
   };
-  const auto minimal = minimise(probe, {cut, *rc::gen::elementOf(broken), {Verdict::Kind::Broken, 1, {}}});
+  const auto minimal = minimise(probe, {0, cut, *rc::gen::elementOf(broken), {Verdict::Kind::Broken, 1, {}}});
   RC_ASSERT(minimal.has_value());
   RC_ASSERT(minimal->smallest && minimal->trials == asked);
   RC_ASSERT(cut->is_closed(minimal->chosen) && violates(minimal->chosen) && minimal->verdict.violates());

@@ -125,7 +125,7 @@ TEST_F(CrashExplore, ACaseIsShrunkToTheOneAtomThatMatters) {
   const auto checker = Checker::create(check, std::chrono::seconds(10));
   const Rules rules = rules_of(history, Model::Posix);
   auto trial = Trial::create(history, *checker, "a", directory_ + "/0");
-  Violation violation{std::make_shared<const Cut>(history, rules, history.log().events().size()), Chosen(12), {}};
+  Violation violation{0, std::make_shared<const Cut>(history, rules, history.log().events().size()), Chosen(12), {}};
   for (const std::size_t page : {1U, 3U, 4U, 9U}) violation.chosen[page] = true;
   ASSERT_TRUE(trial->run(*violation.cut, violation.chosen)->violates());
   const auto minimal = minimise(probe_of(*trial, false), violation);
@@ -156,7 +156,7 @@ TEST_F(CrashExplore, ACaseIsNotShrunkToNoFileAtAll) {
   const auto checker = Checker::create("test -s {}", std::chrono::seconds(10));
   const Rules rules = rules_of(history, Model::Posix);
   auto trial = Trial::create(history, *checker, "a", directory_ + "/0");
-  Violation violation{std::make_shared<const Cut>(history, rules, history.log().events().size()), Chosen(4), {}};
+  Violation violation{0, std::make_shared<const Cut>(history, rules, history.log().events().size()), Chosen(4), {}};
   violation.chosen[0] = true;  // its name
   ASSERT_TRUE(trial->run(*violation.cut, violation.chosen)->violates());
   EXPECT_TRUE(minimise(probe_of(*trial, false), violation)->chosen[0]);

@@ -1,0 +1,188 @@
+// `pagefold crash` among unruly checks and writers: whatever they do, its verdicts hold and nothing is left behind.
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "store_test.h"
+
+namespace pagefold {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using namespace std::chrono_literals;
+
+std::string contents(const fs::path& path) {
+  std::ifstream in(path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+class RobustCrash : public StoreTest {
+ protected:
+  RobustCrash() { fs::create_directory(scratch()); }
+
+  [[nodiscard]] fs::path scratch() { return fs::path(output()).parent_path() / "scratch"; }
+  test::Outcome run(const std::string& check, const std::vector<std::string>& writer, std::vector<std::string> options = {}, const std::string& files = "s.db") {
+    std::vector<std::string> words = {"crash", "--files", files, "--check", check, "--output", output().string(), "--scratch", scratch().string()};
+    words.insert(words.end(), options.begin(), options.end());
+    words.emplace_back("--");
+    words.insert(words.end(), writer.begin(), writer.end());
+    return test::pagefold(words);
+  }
+  std::vector<std::string> store(const std::string& mode, const std::string& records) { return {program("mapped_store"), mode, "s.db", records}; }
+
+  // Starts a run whose checks take long and lets it come to them; what it says goes to files.
+  pid_t start(const std::string& check) {
+    const std::string command = std::string("exec ") + PAGEFOLD_BINARY + " crash --files s.db --check '" + check + "' --output " + output().string() +
+                                " --scratch " + scratch().string() + " -- " + program("mapped_store") + " missing s.db 7 >../said 2>&1 </dev/null";
+    const pid_t process = ::fork();
+    if (process == 0) {
+      ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      ::_exit(127);
+    }
+    for (int i = 0; i < 1000 && !fs::exists("../checked"); ++i) std::this_thread::sleep_for(10ms);
+    return process;
+  }
+  // The processes whose command line has this word.
+  static std::vector<std::string> processes(const std::string& word) {
+    std::vector<std::string> found;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator("/proc", error))
+      if (const std::string line = contents(entry.path() / "cmdline"); line.find(word) != std::string::npos) found.push_back(line);
+    return found;
+  }
+  [[nodiscard]] std::vector<fs::path> left_in_scratch() {
+    std::vector<fs::path> left;
+    for (const auto& entry : fs::directory_iterator(scratch())) left.push_back(entry.path());
+    return left;
+  }
+  template <class Done>
+  static bool comes_true(Done&& done) {
+    for (int i = 0; i < 500; ++i) {
+      if (done()) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  }
+};
+
+TEST_F(RobustCrash, KilledInTheMiddleItLeavesNoProcessAndNoFile) {
+  const std::string mark = "86.4" + std::to_string(::getpid());  // seconds, and a name
+  const pid_t process = start("touch ../checked; setsid sleep " + mark + " & sleep " + mark);
+  ASSERT_TRUE(fs::exists("../checked")) << contents("../said");
+  EXPECT_FALSE(processes(mark).empty());
+  ::kill(process, SIGKILL);
+  ::waitpid(process, nullptr, 0);
+  EXPECT_TRUE(comes_true([&] { return processes(mark).empty() && left_in_scratch().empty(); })) << testing::PrintToString(left_in_scratch());
+}
+
+TEST_F(RobustCrash, InterruptedItTellsWhatWasFoundSoFar) {
+  const pid_t process = start("touch ../checked; sleep 0.05; " + program("check_store") + " {}");
+  ASSERT_TRUE(fs::exists("../checked")) << contents("../said");
+  std::this_thread::sleep_for(1s);
+  ::kill(process, SIGINT);
+  int status = 0;
+  ::waitpid(process, &status, 0);
+  const std::string said = contents("../said");
+  EXPECT_TRUE(WIFEXITED(status) && (WEXITSTATUS(status) == 1 || WEXITSTATUS(status) == 3)) << status << said;
+  EXPECT_THAT(said, HasSubstr("states checked (a part of the plan)"));
+  EXPECT_THAT(said, HasSubstr("interrupted: this is what was found so far"));
+  EXPECT_THAT(left_in_scratch(), IsEmpty());
+}
+
+TEST_F(RobustCrash, ACheckThatHangsIsEndedAndIsAViolation) {
+  const auto outcome = run("grep -q stored\\ 3 $PAGEFOLD_CRASH_OUTPUT || sleep 60", store("good", "3"), {"--check-timeout", "0.2", "--first", "--jobs", "1"});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("it took too long"));
+  const auto always = run("sleep 60", store("good", "1"), {"--check-timeout", "0.2"});
+  EXPECT_EQ(always.exit_code, 2) << always.out << always.err;
+  EXPECT_THAT(always.err, HasSubstr("no end within 0.2 s"));
+}
+
+// Each state is rebuilt from nothing, and what a check leaves running is gone before the next one.
+TEST_F(RobustCrash, ACheckMaySpoilItsCopyAndLeaveDaemons) {
+  const std::string check = program("check_store") + " {} told && (setsid sh -c \"while :; do echo spoilt >{}; done\" >/dev/null 2>&1 &) && echo spoilt >{}";
+  const auto outcome = run(check, store("good", "3"));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("(all states)"));
+  EXPECT_THAT(processes("echo spoilt"), IsEmpty());
+}
+
+TEST_F(RobustCrash, AFullDiskIsSaid) {
+  const std::string command = "mount -t tmpfs -o size=300k none " + scratch().string() + " && rm -f s.db && exec " + PAGEFOLD_BINARY +
+                              " crash --files s.db --check true --output " + output().string() + " --scratch " + scratch().string() + " -- " +
+                              program("mapped_store") + " good s.db 100 >../said 2>&1";
+  const std::string inside = "unshare -m sh -c '" + command + "'";
+  if (std::system(("unshare -m mount -t tmpfs none " + scratch().string() + " 2>/dev/null").c_str()) != 0) GTEST_SKIP() << "mounting is not allowed";
+  const int status = std::system(inside.c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 125) << contents("../said");
+  EXPECT_THAT(contents("../said"), HasSubstr("(--scratch names another directory): No space left on device"));
+}
+
+TEST_F(RobustCrash, APatternThatMatchesNothingIsAMistakeOfUse) {
+  const auto outcome = run("true", {"true"}, {}, "nothing*.db");
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("nothing*.db"));
+}
+
+TEST_F(RobustCrash, AWriterThatFailsOrIsKilledIsExploredAllTheSame) {
+  const auto killed = run("true", {"sh", "-c", program("mapped_store") + " good s.db 2; kill -9 $$"});
+  EXPECT_EQ(killed.exit_code, 0) << killed.out << killed.err;
+  EXPECT_THAT(killed.err, HasSubstr("exit code 137"));
+  fs::remove("s.db");
+  const auto failed = run("true", {"sh", "-c", program("mapped_store") + " good s.db 2; exit 5"});
+  EXPECT_EQ(failed.exit_code, 0) << failed.out << failed.err;
+  EXPECT_THAT(failed.err, HasSubstr("exit code 5"));
+}
+
+// New contents under another name, synchronised, renamed over the old: many processes, a directory of directories.
+TEST_F(RobustCrash, FilesThatAreReplacedByRenameAreOldOrNew) {
+  fs::create_directories("tree/a/b");
+  const std::string writer = "for i in 1 2 3; do for d in tree tree/a tree/a/b; do echo whole $i >$d/new; sync $d/new; mv $d/new $d/file; sync $d; done; done";
+  const std::string check = "for f in $(find {} -name file); do grep -qx \"whole [123]\" $f || exit 1; done";
+  for (const char* model : {"posix", "ext4-ordered"}) {
+    fs::remove_all("tree");
+    fs::create_directories("tree/a/b");
+    const auto outcome = run(check, {"sh", "-c", writer}, {"--model", model, "--budget", "300"}, "tree/");
+    EXPECT_TRUE(outcome.exit_code == 0 || outcome.exit_code == 3) << model << outcome.out << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("; 0 violations"));
+  }
+  // Without the first sync an empty file may have taken the name: posix allows it, auto_da_alloc does not, once the name existed.
+  const std::string hasty = "echo whole 1 >tree/file; sync tree/file tree; echo whole 2 >tree/new; mv tree/new tree/file; sync tree";
+  fs::remove_all("tree");
+  fs::create_directory("tree");
+  EXPECT_EQ(run(check, {"sh", "-c", hasty}, {}, "tree/").exit_code, 1);
+  fs::remove_all("tree");
+  fs::create_directory("tree");
+  const auto ext4 = run("test ! -e {}/file || grep -qx \"whole [12]\" {}/file || grep -q . {}/new || ! grep -q whole.2 {}/file", {"sh", "-c", hasty},
+                        {"--model", "ext4-ordered"}, "tree/");
+  EXPECT_EQ(ext4.exit_code, 0) << ext4.out << ext4.err;
+}
+
+TEST_F(RobustCrash, AHugeSparseFileCostsLittle) {
+  const std::string writer = "truncate -s 10G s.db && sync s.db . && printf end | dd of=s.db bs=1 seek=10737418000 conv=notrunc 2>/dev/null && sync s.db && echo stored";
+  const std::string check = "! grep -q stored $PAGEFOLD_CRASH_OUTPUT || test \"$(tail -c +10737418001 {} | head -c 3)\" = end";
+  const auto outcome = run(check, {"sh", "-c", writer});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+  EXPECT_LT(fs::file_size(output() / "run.log"), 1U << 20);
+}
+
+TEST_F(RobustCrash, TheSameSeedFindsTheSame) {
+  const auto told = [&](const std::string& seed, const std::string& jobs) {
+    fs::remove("s.db");
+    std::string out = run(program("check_store") + " {}", store("missing", "12"), {"--budget", "40", "--seed", seed, "--jobs", jobs}).out;
+    const auto end = out.find(" in ");  // seconds, and states a second, are not told alike
+    return out.substr(0, end) + out.substr(std::min(out.size(), out.find(';', end)));
+  };
+  const std::string one = told("7", "1");
+  EXPECT_THAT(one, HasSubstr("violations"));
+  EXPECT_EQ(one, told("7", "2"));
+}
+
+}  // namespace
+}  // namespace pagefold
