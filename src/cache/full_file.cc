@@ -60,6 +60,10 @@ void FullFile::mark_again(PageIndex first, PageIndex last) {
   if (was_clean && !dirty_.empty()) ++dirty_files_;
 }
 
+void FullFile::put_back(const vm::PageSet& pages) {
+  pages.for_each_run(0, ~PageIndex{0} >> kPageShift, [this](PageIndex from, PageIndex to) { mark_again(from, to); });
+}
+
 bool FullFile::follow(PageIndex page) {
   const std::lock_guard lock(mutex_);
   if (dirty_.test(page)) return false;

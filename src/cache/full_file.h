@@ -67,6 +67,8 @@ class FullFile final : public FileObject {
   // ENOSPC ...).
   vm::PageSet take_dirty(PageIndex first, PageIndex last);
   Result<void> write(const vm::PageSet& pages);
+  // Pages that were taken and not written are dirty again.
+  void put_back(const vm::PageSet& pages);
   // An error of a write-back that nobody waited for, told once.
   void keep_error(int error) { error_ = error; }
   int take_error() { return error_.exchange(0); }

@@ -9,10 +9,12 @@
 #include <memory>
 #include <optional>
 
+#include "cli/fail.h"
 #include "cli/output.h"
 #include "cli/result_file.h"
 #include "cli/verbs.h"
 #include "host/features.h"
+#include "inject/grammar.h"
 #include "kernel/run.h"
 #include "reclaim/policy.h"
 
@@ -77,10 +79,19 @@ Refusal refusal_of(const Error& error, const std::string& program) {
   }
 }
 
+// Failures are to come at the same places each time: nothing is written back because time has passed, unless it was asked for.
+std::chrono::milliseconds write_back_of(const RunArguments& arguments) {
+  constexpr std::chrono::milliseconds kUsual{5000};
+  return arguments.write_back.value_or(arguments.failures.empty() ? kUsual : std::chrono::milliseconds(0));
+}
+
 int run_command(const RunArguments& arguments) {
+  if (asks_for_help(arguments.failures)) return print_result(inject::help());
   if (arguments.program.empty()) return fail_with("run: no program given\nTry `pagefold run --help`.");
   const auto memory = memory_options(arguments);
   if (!memory) return fail_with("run: " + memory.error().context);
+  const auto failures = read_specs(arguments.failures);
+  if (!failures) return fail_with(failures.error());
   auto json_file = prepare_json(arguments.json_path);
   if (!json_file) return fail_with("cannot create " + json_file.error().message());
   if (const Result<void> runnable = host::require_runnable(); !runnable) return fail_with(runnable.error().message());
@@ -89,8 +100,10 @@ int run_command(const RunArguments& arguments) {
                                     .fault_around = arguments.fault_around,
                                     .loader = loader_of(arguments),
                                     .memory = *memory,
-                                    .own_files = arguments.own_files,
-                                    .write_back = arguments.write_back});
+                                    .own_files = arguments.own_files || !failures->empty(),
+                                    .write_back = write_back_of(arguments),
+                                    .failures = *failures,
+                                    .seed = arguments.seed});
   if (!summary) {
     const Refusal refusal = refusal_of(summary.error(), arguments.program.front());
     complain(refusal.message);
@@ -127,15 +140,20 @@ void add_run(CLI::App& app, Invocation& invocation) {
   run->add_option("--swap", arguments->swap, "Where private pages go: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE], none")
       ->type_name("WHERE")
       ->capture_default_str();
-  auto* own_files =
-      run->add_flag("--own-files", arguments->own_files,
-                    "Own files fully: pages of files that guests write are Pagefold's, too (docs/files.md); not with --mem")
-          ->excludes(mem);
+  run->add_flag("--own-files", arguments->own_files,
+                "Own files fully: pages of files that guests write are Pagefold's, too (docs/files.md); not with --mem")
+      ->excludes(mem);
+  auto* fail = run->add_option("--fail", arguments->failures, "Make calls and touches of mapped pages fail, several times if you like; `--fail help` tells the grammar (docs/failures.md); implies --own-files")
+                   ->type_name("SPEC")
+                   ->expected(1)
+                   ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+                   ->excludes(mem);
+  run->add_option("--seed", arguments->seed, "With --fail: of failures by chance; the same seed, the same failures [0]")->needs(fail)->type_name("N");
   const std::map<std::string, std::uint64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
   run->add_option_function<std::uint64_t>(
          "--writeback", [arguments](std::uint64_t ms) { arguments->write_back = std::chrono::milliseconds(ms); },
-         "With --own-files: write dirty pages back at least this often; 0s: only when something asks for them [5s]")
-      ->needs(own_files)
+         "With --own-files or --fail: write dirty pages back at least this often; 0s: only when something asks for them [5s; with --fail 0s]")
+      ->excludes(mem)
       ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED))
       ->type_name("TIME");
   // Only for the help: the program's words never reach the parser.
@@ -144,6 +162,8 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->expected(-1);
   run->footer(kFooter);
   run->callback([arguments, loader, &invocation] {
+    if (arguments->write_back && !arguments->own_files && arguments->failures.empty())
+      throw CLI::RequiresError("--writeback", "--own-files or --fail");
     arguments->program = invocation.program;
     arguments->loader_chosen = loader->count() > 0;
     invocation.exit_code = run_command(*arguments);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,9 @@ struct RunArguments {
   bool loader_chosen = false;       // by the user, who then wants no other
   std::string memory, policy = "lru", swap = "zram";  // memory: empty: no limit
   bool own_files = false;
-  std::chrono::milliseconds write_back{5000};
+  std::optional<std::chrono::milliseconds> write_back;  // none: the default
+  std::vector<std::string> failures;  // --fail
+  std::uint64_t seed = 0;
 };
 
 // Returns the exit code: the program's own, or 125, 126, 127 (see kernel/run.h). A JSON file that cannot be written

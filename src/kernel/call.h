@@ -9,6 +9,10 @@ struct Call {
   Supervisor& supervisor;
   const seccomp_notif& notification;
   Task task;
+  // A failure on demand: a transfer ends after so many bytes (failures.h).
+  Bytes most = kUnlimited;
+
+  static constexpr Bytes kUnlimited = ~Bytes{0};
 
   [[nodiscard]] std::uint64_t argument(unsigned i) const { return notification.data.args[i]; }
   [[nodiscard]] Space& space() const { return *task.space; }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "event/file_watch.h"
+#include "inject/spec.h"
 #include "reclaim/swap.h"
 #include "report/summary.h"
 
@@ -33,6 +34,8 @@ struct RunOptions {
   MemoryOptions memory;
   bool own_files = false;            // files are fully owned (docs/files.md)
   std::chrono::milliseconds write_back{5000};  // own_files: how long a page stays dirty at most; 0: until it must be written
+  std::vector<inject::Spec> failures;  // want own_files
+  std::uint64_t seed = 0;              // of their chances
   event::FileWatch* file_watch = nullptr;  // told of what guests do to files, which must be fully owned; outlives the run
 };
 

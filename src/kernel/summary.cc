@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "frame/shared_object.h"
+#include "kernel/fail/failures.h"
 #include "kernel/pressure/pressure.h"
 #include "kernel/supervisor.h"
 
@@ -80,6 +81,7 @@ void Supervisor::fill_summary(report::RunSummary& summary) {
   summary.files_host_mapped = files_.host_mapped();
   summary.lost_events = s.lost_events;
   summary.loaders = {s.own_loader, s.system_loader, s.handed_over};
+  if (failures_) failures_->tell(summary);
   auto objects = objects_;
   for (const auto& file : files_.objects()) {
     report::ObjectLine& line = objects[file->name()];

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "kernel/call.h"
+#include "kernel/fail/failures.h"
 #include "kernel/fault/fault.h"
 #include "kernel/sync/hand_over.h"
 #include "kernel/files/own_files.h"
@@ -39,6 +40,7 @@ Supervisor::Supervisor(const RunOptions& options)
                if (Pressure* limit = pressure()) limit->adopt(file);
              },
              options.own_files ? cache::FileCache::Ownership::Full : cache::FileCache::Ownership::Leased) {
+  if (!options.failures.empty()) failures_ = std::make_unique<Failures>(options.failures, options.seed);
   if (options.own_files) own_files_ = std::make_unique<OwnFiles>(*this, options.write_back, options.file_watch);
 }
 
@@ -150,7 +152,12 @@ void Supervisor::serve(const seccomp_notif& notification) {
     return listener_.fail(notification.id, ENOSYS);
   }
   call.task = std::move(*who);
-  handler(call);
+  if (failures_ != nullptr && call.task.space) {
+    const Failures::ForCaller for_caller(call);
+    if (!failures_->meets(call)) handler(call);
+  } else {
+    handler(call);
+  }
 #ifdef PAGEFOLD_CHECKS
   if (const SpaceRef space = call.task.space) {
     const std::lock_guard lock(space->mutex);

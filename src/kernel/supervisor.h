@@ -29,6 +29,7 @@
 
 namespace pagefold::kernel {
 
+class Failures;
 class OwnFiles;
 
 class Supervisor final : public view::Introspector {
@@ -49,6 +50,8 @@ class Supervisor final : public view::Introspector {
   cache::FileCache& files() { return files_; }
   // Null unless the run owns files fully.
   OwnFiles* own_files() { return own_files_.get(); }
+  // Null unless failures were asked for.
+  Failures* failures() { return failures_.get(); }
   // Null unless somebody records what guests do to files.
   event::FileWatch* file_watch() const { return options_.file_watch; }
   unsigned fault_around() const { return options_.fault_around; }
@@ -96,6 +99,7 @@ class Supervisor final : public view::Introspector {
   cache::FileCache files_;
   std::unique_ptr<OwnLoader> own_loader_;
   std::unique_ptr<OwnFiles> own_files_;
+  std::unique_ptr<Failures> failures_;
   UniqueFd stub_;
   UniqueFd fault_device_;
   Guests guests_;

@@ -195,6 +195,38 @@ void tell_pressure(std::string& story, const RunSummary& summary, const Ink& ink
   if (p.overdrawn > 0) story += ink.warn(fmt::format("  note   {} of frames came unreserved", human_bytes(p.overdrawn))) + '\n';
 }
 
+// "pwrite64 of /data/my.db, page 7: ENOSPC".
+std::string what_happened(const HitLine& hit) {
+  std::string text = hit.what;
+  if (!hit.path.empty()) text += fmt::format(" of {}", printable(hit.path));
+  if (hit.offset) text += fmt::format(", page {}", page_of(*hit.offset));
+  if (hit.path.empty() && hit.length > 0) text += " of " + human_bytes(hit.length);
+  return text + ": " + hit.outcome;
+}
+
+std::string who_met_it(const HitLine& hit) {
+  if (hit.process == 0) return "in the background";
+  std::string text = fmt::format("process {}, {}", hit.process, printable(hit.program.substr(hit.program.rfind('/') + 1)));
+  if (!hit.place.empty()) text += ", in " + printable(hit.place);
+  return text;
+}
+
+void tell_failures(std::string& story, const RunSummary& summary, const Ink& ink) {
+  if (summary.failures.empty()) return;
+  constexpr std::size_t kWidth = 52, kHitsShown = 12;
+  const auto line = std::back_inserter(story);
+  fmt::format_to(line, "\n{}\n", ink.bold(fmt::format("  {:<{}}{:>10}{:>10}", "failures asked for", kWidth, "matched", "hit")));
+  for (const FailureLine& failure : summary.failures) {
+    const std::string row = fmt::format("  {:<{}}{:>10}{:>10}", printable(failure.spec), kWidth, human_count(failure.matches), human_count(failure.hits));
+    story += failure.matches == 0 ? ink.warn(row + "  nothing matched it") + '\n' : row + '\n';
+  }
+  const std::size_t shown = std::min(summary.hits.size(), kHitsShown);
+  for (std::size_t i = 0; i < shown; ++i)
+    fmt::format_to(line, "  hit    {}\n         {}\n", what_happened(summary.hits[i]), ink.dim(who_met_it(summary.hits[i])));
+  if (const std::uint64_t more = summary.hits.size() - shown + summary.more_hits; more > 0)
+    fmt::format_to(line, "         and {} more {}\n", human_count(more), plural(more, "hit", "hits"));
+}
+
 void tell_notes(std::string& story, const RunSummary& summary, const Ink& ink) {
   if (summary.lost_events > 0) {
     story +=
@@ -217,6 +249,7 @@ std::string render_story(const RunSummary& summary, Colour colour) {
   tell_objects(story, summary, ink);
   tell_peaks(story, summary);
   tell_pressure(story, summary, ink);
+  tell_failures(story, summary, ink);
   tell_notes(story, summary, ink);
   return story;
 }

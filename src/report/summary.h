@@ -10,6 +10,7 @@
 
 #include "base/page.h"
 #include "event/cause.h"
+#include "event/code_place.h"
 
 namespace pagefold::report {
 
@@ -55,6 +56,27 @@ struct PressureLine {
   std::uint64_t swap_full = 0, busy = 0, pinned = 0, failed = 0;  // evictions that came to nothing
 };
 
+// A failure that was asked for (--fail), and what became of it.
+struct FailureLine {
+  std::string spec;  // as it was given
+  std::uint64_t matches = 0, hits = 0;
+};
+
+// One failure that happened.
+struct HitLine {
+  std::size_t spec = 0;         // index of the FailureLine
+  std::uint64_t number = 0;     // the match it was, counted from 1
+  std::string what;             // a system call, "touch" or "write-back"
+  std::string path;             // empty: no file
+  std::optional<Bytes> offset;  // in the file
+  Bytes length = 0;
+  int process = 0, thread = 0;  // 0: Pagefold itself, in the background
+  std::string program;
+  std::string outcome;          // "EIO", "SIGBUS", "2048 bytes", "killed", "waited 20 ms"
+  event::CodeSnapshot code;
+  std::string place;            // of `code` in the program; empty: not known
+};
+
 struct RunSummary {
   std::vector<std::string> command;
   int exit_code = 0;
@@ -73,6 +95,9 @@ struct RunSummary {
   std::uint64_t files_host_mapped = 0;
   std::uint64_t lost_events = 0;
   std::vector<ObjectLine> objects;    // largest first
+  std::vector<FailureLine> failures;
+  std::vector<HitLine> hits;          // the first of them
+  std::uint64_t more_hits = 0;        // that are not in `hits`
   std::vector<std::string> notes;     // things refused or degraded, one line each, no duplicates
 };
 

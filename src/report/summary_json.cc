@@ -55,6 +55,24 @@ ordered_json pressure_to_json(const PressureLine& line) {
           {"refused_pages", {{"swap_full", line.swap_full}, {"busy", line.busy}, {"pinned", line.pinned}, {"failed", line.failed}}}};
 }
 
+ordered_json failures_to_json(const RunSummary& summary) {
+  ordered_json specs = ordered_json::array(), hits = ordered_json::array();
+  for (const FailureLine& line : summary.failures) specs.push_back({{"spec", line.spec}, {"matches", line.matches}, {"hits", line.hits}});
+  for (const HitLine& line : summary.hits) {
+    ordered_json hit = {{"spec", line.spec}, {"match", line.number}, {"what", line.what}, {"outcome", line.outcome}};
+    if (!line.path.empty()) hit["path"] = line.path;
+    if (line.offset) hit["offset"] = *line.offset;
+    if (line.offset) hit["page"] = page_of(*line.offset);
+    hit["length"] = line.length;
+    hit["pid"] = line.process;
+    hit["tid"] = line.thread;
+    hit["program"] = line.program;
+    hit["place"] = line.place;
+    hits.push_back(std::move(hit));
+  }
+  return {{"specs", specs}, {"hits", hits}, {"more_hits", summary.more_hits}};
+}
+
 }  // namespace
 
 std::string to_json(const RunSummary& summary) {
@@ -83,6 +101,7 @@ std::string to_json(const RunSummary& summary) {
       {"notes", summary.notes},
   };
   if (summary.pressure) json["pressure"] = pressure_to_json(*summary.pressure);
+  if (!summary.failures.empty()) json["failures"] = failures_to_json(summary);
   constexpr int kIndent = 2;
   // Arguments and paths may be any bytes: what is not UTF-8 is replaced, as JSON must be UTF-8.
   return json.dump(kIndent, ' ', false, ordered_json::error_handler_t::replace) + '\n';

@@ -26,6 +26,7 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"event", {"base"}},
     {"host", {"ld", "base"}},
     {"view", {"base"}},
+    {"inject", {"base"}},
     {"report", {"event", "base"}},
     {"tour", {"event", "base"}},
     {"crash", {"event", "base"}},
@@ -35,8 +36,8 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"pmap", {"frame", "vm", "base"}},
     {"reclaim", {"vm", "base"}},
     {"kernel",
-     {"elf", "stub", "host", "cache", "pmap", "reclaim", "frame", "vm", "view", "report", "event", "base"}},
-    {"cli", {"kernel", "reclaim", "crash", "view", "report", "tour", "host", "event", "base"}},
+     {"elf", "stub", "host", "cache", "pmap", "reclaim", "frame", "vm", "view", "report", "inject", "event", "base"}},
+    {"cli", {"kernel", "inject", "reclaim", "crash", "view", "report", "tour", "host", "event", "base"}},
 };
 
 struct Include {

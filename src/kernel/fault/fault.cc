@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "kernel/fault/fault_service.h"
 #include "kernel/sync/host_sync.h"
@@ -44,9 +45,15 @@ Served FaultService::serve() {
     }
     const Outcome outcome = attempt();
     account(space_);
+    if (raise_) {
+      lock.unlock();
+      raise();
+      return Served::Yes;
+    }
     if (outcome == Outcome::Done) return Served::Yes;
     if (outcome == Outcome::Later && patience_ == Patience::NoWait) return Served::Later;
     lock.unlock();
+    if (decided_) std::this_thread::sleep_for(std::exchange(decided_->delay, {}));
     if (changing_) {
       const auto file = std::exchange(changing_, nullptr);
       OwnFiles& files = *supervisor_.own_files();

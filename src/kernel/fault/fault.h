@@ -12,7 +12,7 @@ struct Fault {
   VirtAddr address = 0;  // of the page
   bool write = false;
   bool guarded = false;  // a store to a write-protected page, else a page that is not mapped
-  pid_t thread = 0;      // who touched it; 0: nobody did, the page is wanted
+  pid_t thread = 0;      // that touched it, as its own pid namespace numbers it; 0: nobody did, the page is wanted
 };
 
 enum class Patience { NoWait, Wait };

@@ -30,6 +30,7 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   // Only of a fully owned file can the frame have gone since: by truncation, or because the file was changed.
   auto* full = tracked(v) ? static_cast<cache::FullFile*>(&file) : nullptr;
   if (full != nullptr && fault_.guarded) return make_dirty(v, *full, page);
+  if (const auto failed = meet_failure(v, file, page)) return *failed;
   // Sequential touches widen the window as for anonymous memory; otherwise a small block around the touch.
   VirtRange r = window(v, 0);
   const bool cached = file.resident(page);
@@ -40,6 +41,8 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   if (!cached) r = within_room(r);
   PageIndex first = page_of(v.object_offset(r.start));
   PageIndex last = std::min(first + r.pages(), file.pages());
+  first = armed_before(file, first, page);
+  last = armed_behind(file, page + 1, last);
 
   if (!cached) {
     const auto read = file.ensure(first, last, cache::FileObject::Patience::NoWait);
@@ -115,6 +118,7 @@ FaultService::Outcome FaultService::make_dirty(const vm::Vma& v, cache::FullFile
 }
 
 void FaultService::map_history(cache::FileObject& file) {
+  if (armed_behind(file, 0, file.pages()) < file.pages()) return;
   const bool full = dynamic_cast<cache::FullFile*>(&file) != nullptr;
   for (const auto& [start, v] : space_.map.all()) {
     if (v.object.get() != &file || (full && v.layered)) continue;

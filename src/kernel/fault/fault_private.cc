@@ -133,6 +133,7 @@ FaultService::Outcome FaultService::pull(vm::Vma& v, PageIndex page) {
 FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject& file) {
   const PageIndex file_page = page_of(v.object_offset(fault_.address));
   if (file_page >= file.pages()) return beyond_end(v);
+  if (const auto failed = meet_failure(v, file, file_page)) return *failed;
   auto* const full = dynamic_cast<cache::FullFile*>(&file);
   const auto unchanged = file.steady(cache::FileObject::Patience::NoWait);
   if (!unchanged) {
@@ -150,7 +151,10 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
     const VirtAddr start = fault_.address / block * block;
     wish = within_room(VirtRange{start, start + block}.intersect(in_step(v)));
   }
-  const VirtRange around = fresh_run(*space_.layer, v, wish, fault_.address);
+  const VirtRange fresh = fresh_run(*space_.layer, v, wish, fault_.address);
+  const PageIndex before = page_of(fault_.address - fresh.start), behind = page_of(fresh.end - fault_.address);
+  const VirtRange around{fault_.address - bytes_of(file_page - armed_before(file, file_page - before, file_page)),
+                         fault_.address + bytes_of(armed_behind(file, file_page + 1, file_page + behind) - file_page)};
   // What lies around can wait for its own touch if it is not to be had at once; the touched page cannot.
   std::byte* contents = scratch(around.size());
   VirtRange r{around.start, around.start};

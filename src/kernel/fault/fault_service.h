@@ -1,15 +1,17 @@
 // One fault on its way through fault.cc (what is it?), fault_private.cc (pages of the layer) and fault_object.cc (pages
-// of files and shared memory). Internal to these three.
+// of files and shared memory). Failures on demand: fault_failure.cc. Internal to these four.
 //
 // Space::mutex is held in every step, except while a file is read from a disk; then the attempt starts again.
 #pragma once
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "cache/file_object.h"
 #include "cache/full_file.h"
 #include "frame/shared_object.h"
+#include "inject/plan.h"
 #include "kernel/fault/fault.h"
 #include "kernel/pressure/pressure.h"
 
@@ -53,6 +55,13 @@ class FaultService {
   // The first store to a clean page of a fully owned file.
   Outcome make_dirty(const vm::Vma& v, cache::FullFile& file, PageIndex page);
   Outcome serve_shared(vm::Vma& v, frame::SharedObject& shared);
+  // Failures on demand (fault_failure.cc). nullopt: the touch succeeds.
+  std::optional<Outcome> meet_failure(vm::Vma& v, const cache::FileObject& file, PageIndex page);
+  Outcome show_nothing(const vm::Vma& v);
+  void raise();
+  // [page, armed_behind) and [armed_before, page) hold no page whose touches must come one by one.
+  [[nodiscard]] PageIndex armed_behind(const cache::FileObject& file, PageIndex page, PageIndex last) const;
+  [[nodiscard]] PageIndex armed_before(const cache::FileObject& file, PageIndex first, PageIndex page) const;
   Outcome violation(VirtRange r, bool mapped);
   Outcome beyond_end(vm::Vma& v);
   Outcome first(Before what, const vm::Vma& v, PageIndex page);
@@ -120,6 +129,8 @@ class FaultService {
   Before before_ = Before::WriteBack;
   std::shared_ptr<cache::FullFile> changing_;
   PageIndex changing_page_ = 0;
+  bool met_ = false, raise_ = false;  // a failure on demand has been asked about; SIGBUS is to be raised
+  std::optional<inject::Decision> decided_;
   bool as_it_is_ = false;  // the page could not be written back: its copy will not follow the file
 };
 

@@ -93,7 +93,8 @@ Result<std::int64_t> copy_into(const Call& call, const Copy& copy, int in, Guest
 }  // namespace
 
 void on_file_copy(const Call& call) {
-  const Copy copy = copy_of(call);
+  Copy copy = copy_of(call);
+  copy.length = std::min(copy.length, call.most);
   Result<std::int64_t> done = 0;
   {
     auto out = guest_file(call, copy.out);

@@ -12,7 +12,7 @@ namespace pagefold::kernel {
 Result<Buffers> buffers_of(const Call& call) {
   const auto number = call.notification.data.nr;
   Buffers all;
-  if (number == SYS_write || number == SYS_pwrite64) {
+  if (number == SYS_write || number == SYS_pwrite64 || number == SYS_read || number == SYS_pread64) {
     all.parts.push_back({reinterpret_cast<void*>(call.argument(1)), call.argument(2)});
   } else {
     const auto count = static_cast<int>(call.argument(2));
@@ -20,11 +20,12 @@ Result<Buffers> buffers_of(const Call& call) {
     all.parts.resize(static_cast<std::size_t>(count));
     PAGEFOLD_CHECK(read_guest(call.space(), call.argument(1), all.parts.data(), all.parts.size() * sizeof(iovec)));
   }
+  const Bytes most = std::min(kMostAtOnce, call.most);
   for (iovec& part : all.parts) {
     if (static_cast<std::int64_t>(part.iov_len) < 0) return fail(EINVAL);
     const auto start = reinterpret_cast<VirtAddr>(part.iov_base);
     if (start > kUserTop || part.iov_len > kUserTop - start) return fail(EFAULT);
-    part.iov_len = std::min(part.iov_len, kMostAtOnce - all.size);
+    part.iov_len = std::min(part.iov_len, most - all.size);
     all.size += part.iov_len;
   }
   return all;
@@ -47,6 +48,19 @@ Bytes gather(Space& space, const Buffers& buffers, Bytes from, Bytes length, std
     if (done == length) break;
   }
   return done;
+}
+
+Result<void> scatter(Space& space, const Buffers& buffers, Bytes from, const std::byte* bytes, Bytes length) {
+  for (const iovec& part : buffers.parts) {
+    if (from >= part.iov_len) {
+      from -= part.iov_len;
+      continue;
+    }
+    const Bytes n = std::min(part.iov_len - from, length);
+    PAGEFOLD_CHECK(write_guest(space, reinterpret_cast<VirtAddr>(part.iov_base) + from, bytes, n));
+    bytes += n, length -= n, from = 0;
+  }
+  return {};
 }
 
 std::byte* staging(Bytes size, VirtAddr like) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "kernel/fail/failures.h"
 #include "kernel/sync/host_sync.h"
 #include "kernel/supervisor.h"
 
@@ -104,11 +105,15 @@ void OwnFiles::cut_off(const cache::FullFile& file, PageIndex end) {
 }
 
 Result<void> OwnFiles::write_back_locked(cache::FullFile& file, PageIndex first, PageIndex last) {
-  const vm::PageSet pages = file.take_dirty(first, last);
+  vm::PageSet pages = file.take_dirty(first, last), failed;
   if (pages.empty()) return {};
   guard(file, pages);
   if (order_) order_->closed(file, pages);
-  return file.write(pages);
+  Result<void> done;
+  if (Failures* failures = supervisor_.failures()) done = failures->before_write_back(file, pages, failed);
+  auto written = file.write(pages);
+  file.put_back(failed);
+  return done ? std::move(written) : done;
 }
 
 Result<void> OwnFiles::write_back(cache::FullFile& file, PageIndex first, PageIndex last) {

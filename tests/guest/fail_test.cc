@@ -1,0 +1,358 @@
+// `pagefold run --fail`: programs meet what they would meet with a failing disk, a full one, or no memory. Small programs of file
+// operations (helpers/runs_file_operations.c) tell each result, errno, and signal with its code and address; what is expected of
+// them is what Linux does. Real programs are asked for what they say.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "runner.h"
+
+namespace pagefold::guest_test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+using Strings = std::vector<std::string>;
+
+class Failing : public testing::Test {
+ protected:
+  [[nodiscard]] std::string path(const std::string& name) const { return fresh_.path() + "/" + name; }
+  [[nodiscard]] std::string content(const std::string& name) const {
+    std::ostringstream text;
+    text << std::ifstream(path(name)).rdbuf();
+    return text.str();
+  }
+
+  // The story is left in `story` as JSON.
+  RunResult run_with(const Strings& failures, const Strings& command, const Strings& more = {}) {
+    Setting setting;
+    setting.directory = fresh_.path();
+    setting.pagefold_flags = {"run", "-q", "--json", path("story.json")};
+    for (const std::string& failure : failures) setting.pagefold_flags.insert(setting.pagefold_flags.end(), {"--fail", failure});
+    setting.pagefold_flags.insert(setting.pagefold_flags.end(), more.begin(), more.end());
+    setting.pagefold_flags.emplace_back("--");
+    const RunResult result = run(command, Mode::Pagefold, setting);
+    std::ifstream in(path("story.json"));
+    story = json::parse(in, nullptr, false);
+    return result;
+  }
+  RunResult run_program(const Strings& failures, const std::string& program, const Strings& more = {}) {
+    std::ofstream(path("program")) << program;
+    return run_with(failures, {guest_helper_directory() + "/runs_file_operations", "program"}, more);
+  }
+  RunResult shell(const Strings& failures, const std::string& script) { return run_with(failures, {"/bin/sh", "-c", script}); }
+
+  [[nodiscard]] int hits(std::size_t spec = 0) const { return story["failures"]["specs"][spec]["hits"].get<int>(); }
+  [[nodiscard]] json hit(std::size_t n) const { return story["failures"]["hits"].at(n); }
+
+  json story;
+
+ private:
+  FreshDirectory fresh_;
+};
+
+// ---- what small programs meet. f0 has three pages, f1 has twenty; `open D F 0` is for reading, 1 for both, 3 creates;
+// `map M D PAGES PROT SHARED`, `load M FROM LENGTH` touches, `store` stores.
+
+struct Case {
+  const char* name;
+  Strings failures;
+  const char* program;
+  const char* says;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+class FailingPrograms : public Failing, public testing::WithParamInterface<Case> {};
+
+TEST_P(FailingPrograms, MeetWhatLinuxWouldGive) {
+  const RunResult result = run_program(GetParam().failures, std::string("reset\n") + GetParam().program);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, std::string("1 reset:\n") + GetParam().says);
+}
+
+constexpr const char* kMapAndLoad = "open 0 1 0\nmap 0 0 20 1 1 0\nload 0 28672 10\nload 0 28672 10\nload 0 0 4096\n";
+constexpr const char* kMapPrivate = "open 0 1 0\nmap 0 0 20 3 0 0\nstore 0 28672 10 65\nload 0 28672 10\nload 0 32768 10\n";
+constexpr const char* kMapAndStore = "open 0 0 1\nmap 0 0 3 3 1 0\nstore 0 0 10 120\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    Guest, FailingPrograms,
+    testing::Values(
+        Case{"ATouchOfABadPageIsSigbusEachTime",
+             {"read:path=*/f1:page=7:eio"},
+             kMapAndLoad,
+             "2 open 0 1 0: = 0\n3 map 0 0 20 1 1 0: = 0\n4 load 0 28672 10: BUS/2@0+28672 00000000\n"
+             "5 load 0 28672 10: BUS/2@0+28672 00000000\n6 load 0 0 4096: 26f8edc5\n"},
+        Case{"APageThatFailsOnceIsThereAfterwards",
+             {"read:path=*/f1:page=7:when=1:eio"},
+             kMapAndLoad,
+             "2 open 0 1 0: = 0\n3 map 0 0 20 1 1 0: = 0\n4 load 0 28672 10: BUS/2@0+28672 00000000\n"
+             "5 load 0 28672 10: 0db12c4d\n6 load 0 0 4096: 26f8edc5\n"},
+        Case{"AStoreToAPrivatePageThatFailsOnce",
+             {"read:path=*/f1:page=7:when=1:eio"},
+             kMapPrivate,
+             "2 open 0 1 0: = 0\n3 map 0 0 20 3 0 0: = 0\n4 store 0 28672 10 65: BUS/2@0+28672\n"
+             "5 load 0 28672 10: 0db12c4d\n6 load 0 32768 10: 61c5d2af\n"},
+        Case{"ReadsEndBeforeABadPageAndFailAtIt",
+             {"read:path=*/f1:page=7:eio"},
+             "open 0 1 0\nread 0 40960\nread 0 40960\npread 0 28671 2\npread 0 28672 1\npread 0 32768 1\npreadv 0 24576 4096 8192\n",
+             "2 open 0 1 0: = 0\n3 read 0 40960: = 28672 0b809dc5\n4 read 0 40960: = EIO\n5 pread 0 28671 2: = 1 c20bf3a6\n"
+             "6 pread 0 28672 1: = EIO\n7 pread 0 32768 1: = 1 cc0c0364\n8 preadv 0 24576 4096 8192: = 4096 25b16dc5\n"},
+        Case{"CopiesEndBeforeABadPageAndFailAtIt",
+             {"read:path=*/f1:page=7:eio"},
+             "open 0 1 0\nopen 1 3 3\ncopy 0 0 1 0 50000\ncopy 0 28672 1 28672 100\nsendfile 1 0 0 50000\nsendfile 1 0 28672 10\nsplice 0 28672 1 0 10\n",
+             "2 open 0 1 0: = 0\n3 open 1 3 3: = 0\n4 copy 0 0 1 0 50000: = 28672 28672 28672\n5 copy 0 28672 1 28672 100: = EIO 28672 28672\n"
+             "6 sendfile 1 0 0 50000: = 28672 28672\n7 sendfile 1 0 28672 10: = EIO 28672\n8 splice 0 28672 1 0 10: = EIO 28672 0\n"},
+        Case{"WritesFillTheDiskUpToItsEnd",
+             {"write:path=*/f3:page=7..:when=1..2:enospc"},
+             "open 0 3 3\nwrite 0 40960 65\nwrite 0 100 65\nwrite 0 100 65\nwrite 0 100 65\nstat 3\n",
+             "2 open 0 3 3: = 0\n3 write 0 40960 65: = 28672\n4 write 0 100 65: = ENOSPC\n5 write 0 100 65: = ENOSPC\n6 write 0 100 65: = 100\n7 stat 3: = 0 28772\n"},
+        Case{"ShortWritesWriteHalfAndTheRestCanFollow",
+             {"write:path=*/f3:short"},
+             "open 0 3 3\nwrite 0 1001 65\nwrite 0 501 65\nwrite 0 1 65\npwritev 0 0 600 65\nstat 3\n",
+             "2 open 0 3 3: = 0\n3 write 0 1001 65: = 500\n4 write 0 501 65: = 250\n5 write 0 1 65: = 1\n6 pwritev 0 0 600 65: = 250\n7 stat 3: = 0 751\n"},
+        Case{"ShortReadsReadSomeAndGoOn",
+             {"read:path=*/f1:short=300"},
+             "open 0 1 0\nread 0 1000\nread 0 1000\npreadv 0 0 200 2000\nread 0 300\nseek 0 0 1\n",
+             "2 open 0 1 0: = 0\n3 read 0 1000: = 300 f41f9e41\n4 read 0 1000: = 300 f41f9e41\n5 preadv 0 0 200 2000: = 300 f41f9e41\n"
+             "6 read 0 300: = 300 f41f9e41\n7 seek 0 0 1: = 900\n"},
+        Case{"FsyncFailsOnceThenIsWell",
+             {"fsync:path=*/f0:when=1:eio"},
+             "open 0 0 1\nmap 0 0 3 3 1 0\nstore 0 0 10 120\nfsync 0 1\nfsync 0 1\nfsync 0 0\n",
+             "2 open 0 0 1: = 0\n3 map 0 0 3 3 1 0: = 0\n4 store 0 0 10 120:\n5 fsync 0 1: = EIO\n6 fsync 0 1: = 0\n7 fsync 0 0: = 0\n"},
+        Case{"FdatasyncAloneFails",
+             {"fsync:call=fdatasync:enospc"},
+             "open 0 0 1\nfsync 0 1\nfsync 0 0\n",
+             "2 open 0 0 1: = 0\n3 fsync 0 1: = 0\n4 fsync 0 0: = ENOSPC\n"},
+        Case{"EveryMsyncFromTheThirdFails",
+             {"msync:when=3+:eio"},
+             "open 0 0 1\nmap 0 0 3 3 1 0\nmsync 0 0 1 0\nmsync 0 0 1 1\nmsync 0 0 1 0\nmsync 0 0 1 0\n",
+             "2 open 0 0 1: = 0\n3 map 0 0 3 3 1 0: = 0\n4 msync 0 0 1 0: = 0\n5 msync 0 0 1 1: = 0\n6 msync 0 0 1 0: = EIO\n7 msync 0 0 1 0: = EIO\n"},
+        Case{"MsyncOfOnePageFails",
+             {"msync:page=1:eio"},
+             "open 0 0 1\nmap 0 0 3 3 1 0\nmsync 0 0 1 0\nmsync 0 1 1 0\nmsync 0 0 3 0\nmsync 0 2 1 0\n",
+             "2 open 0 0 1: = 0\n3 map 0 0 3 3 1 0: = 0\n4 msync 0 0 1 0: = 0\n5 msync 0 1 1 0: = EIO\n6 msync 0 0 3 0: = EIO\n7 msync 0 2 1 0: = 0\n"},
+        Case{"AFailedWriteBackIsToldOnceByFsync",
+             {"write:path=*/f0:via=map:page=1:when=1:eio"},
+             "open 0 0 1\nmap 0 0 3 3 1 0\nstore 0 4096 10 120\nfsync 0 1\nload 0 4096 10\nfsync 0 1\nmsync 0 0 3 0\n",
+             "2 open 0 0 1: = 0\n3 map 0 0 3 3 1 0: = 0\n4 store 0 4096 10 120:\n5 fsync 0 1: = EIO\n6 load 0 4096 10: f7e4618d\n7 fsync 0 1: = 0\n8 msync 0 0 3 0: = 0\n"},
+        Case{"AFailedWriteBackThatNobodyWaitedForIsToldOnce",
+             {"write:path=*/f0:via=map:when=1:enospc"},
+             "open 0 0 1\nmap 0 0 3 3 1 0\nstore 0 0 10 120\nunmap 0 0 3\nfsync 0 1\nfsync 0 1\npread 0 0 10\n",
+             "2 open 0 0 1: = 0\n3 map 0 0 3 3 1 0: = 0\n4 store 0 0 10 120:\n5 unmap 0 0 3: = 0\n6 fsync 0 1: = ENOSPC\n7 fsync 0 1: = 0\n8 pread 0 0 10: = 10 f7e4618d\n"},
+        Case{"AFailedMsyncIsToldOnce",
+             {"write:path=*/f0:via=map:when=1:eio"},
+             "open 0 0 1\nmap 0 0 3 3 1 0\nstore 0 0 10 120\nmsync 0 0 3 0\nmsync 0 0 3 0\nfsync 0 1\n",
+             "2 open 0 0 1: = 0\n3 map 0 0 3 3 1 0: = 0\n4 store 0 0 10 120:\n5 msync 0 0 3 0: = EIO\n6 msync 0 0 3 0: = 0\n7 fsync 0 1: = 0\n"},
+        Case{"FilesCannotBeCutExtendedOrOpened",
+             {"truncate:path=*/f1:eio", "fallocate:page=20..:when=1:enospc", "open:path=*/f5:emfile"},
+             "open 0 1 1\nftruncate 0 10\ntruncate 1 10\nallocate 0 0 0 4096\nallocate 0 0 0 100000\nallocate 0 0 0 100000\nopen 1 5 3\nopen 1 6 3\n",
+             "2 open 0 1 1: = 0\n3 ftruncate 0 10: = EIO\n4 truncate 1 10: = EIO\n5 allocate 0 0 0 4096: = 0\n6 allocate 0 0 0 100000: = ENOSPC\n"
+             "7 allocate 0 0 0 100000: = 0\n8 open 1 5 3: = EMFILE\n9 open 1 6 3: = 0\n"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(Failing, AFailedWriteBackIsInTheFileAfterTheNextOne) {
+  const RunResult result = run_program({"write:path=*/f0:via=map:when=1:eio"}, std::string("reset\n") + kMapAndStore + "fsync 0 1\nfsync 0 1\n");
+  EXPECT_THAT(result.out, HasSubstr("5 fsync 0 1: = EIO\n6 fsync 0 1: = 0\n"));
+  EXPECT_EQ(content("f0").substr(0, 10), std::string(10, 'x'));
+}
+
+// Even the write-back at the end of the run fails: the story says what is lost.
+TEST_F(Failing, WhatCouldNeverBeWrittenBackIsSaid) {
+  run_program({"write:path=*/f0:via=map:eio"}, std::string("reset\n") + kMapAndStore);
+  EXPECT_NE(content("f0").substr(0, 10), std::string(10, 'x'));
+  EXPECT_THAT(story["notes"].dump(), HasSubstr("lost at the end of the run"));
+}
+
+TEST_F(Failing, KillComesBeforeTheCallHasAnEffect) {
+  const RunResult result = run_program({"kill:when=write:2:path=*/f3"}, "reset\nopen 0 3 3\nwrite 0 100 65\nwrite 0 100 65\nwrite 0 100 65\n");
+  EXPECT_EQ(result.status, 137);
+  EXPECT_EQ(content("f3").size(), 100U);
+  EXPECT_EQ(hit(0)["outcome"], "killed");
+}
+
+TEST_F(Failing, DelaysAreWaited) {
+  const RunResult result = run_program({"read:path=*/f1:via=call:delay=100ms", "read:path=*/f1:via=map:delay=100ms"},
+                                       "reset\nopen 0 1 0\nread 0 10\nread 0 10\nmap 0 0 20 1 1 0\nload 0 4096 1\nload 0 4096 1\n");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(hits(0), 2);
+  EXPECT_EQ(hits(1), 1);
+  EXPECT_GE(story["wall_ns"].get<std::uint64_t>(), 300'000'000U);
+  EXPECT_EQ(hit(0)["outcome"], "waited 100 ms");
+}
+
+// Each touch of each page is seen, though pages usually come in blocks.
+TEST_F(Failing, EveryPageThatIsTouchedIsCounted) {
+  const RunResult result = run_program({"read:path=*/f1:via=map:when=1000:eio"}, "reset\nopen 0 1 0\nmap 0 0 20 1 1 0\nload 0 0 81920\nmap 1 0 20 3 0 0\nload 1 0 81920\n");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(story["failures"]["specs"][0]["matches"], 40);
+}
+
+// A page that MAP_POPULATE would bring in waits for its own touch.
+TEST_F(Failing, PopulatedPagesFailWhenTheyAreTouched) {
+  const RunResult result = run_program({"read:path=*/f1:page=7:eio"}, "reset\nopen 0 1 0\nmap 0 0 20 1 3 0\nload 0 24576 12288\n");
+  EXPECT_THAT(result.out, HasSubstr("BUS/2@0+28672"));
+  EXPECT_EQ(hits(), 1);
+}
+
+TEST_F(Failing, TheSameSeedGivesTheSameFailures) {
+  std::string program = "reset\nopen 0 1 0\n";
+  for (int i = 0; i < 200; ++i) program += "pread 0 " + std::to_string(i * 64) + " 8\n";
+  const auto output = [&](const char* seed) { return run_program({"read:path=*/f1:chance=20%:eio"}, program, {"--seed", seed}).out; };
+  const std::string first = output("7");
+  EXPECT_EQ(first, output("7"));
+  EXPECT_NE(first, output("8"));
+  EXPECT_NEAR(hits(), 40, 30);
+}
+
+TEST_F(Failing, ASpecThatNothingMatchedIsToldInTheStory) {
+  Setting setting;
+  setting.pagefold_flags = {"run", "--fail", "read:path=*/no-such-file:eio", "--"};
+  const RunResult result = run({"/bin/true"}, Mode::Pagefold, setting);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.err, HasSubstr("nothing matched it"));
+}
+
+TEST_F(Failing, ABadSpecIsRefusedWithItsColumn) {
+  Setting setting;
+  setting.pagefold_flags = {"run", "--fail", "read:eio", "--fail", "read:pge=7:eio", "--"};
+  const RunResult result = run({"/bin/true"}, Mode::Pagefold, setting);
+  EXPECT_EQ(result.status, 125);
+  EXPECT_THAT(result.err, HasSubstr("column 6"));
+  EXPECT_THAT(result.err, HasSubstr("\n  read:pge=7:eio\n       ^~~~~\n"));
+}
+
+TEST_F(Failing, HelpPrintsTheGrammar) {
+  Setting setting;
+  setting.pagefold_flags = {"run", "--fail", "help"};
+  const RunResult result = run({}, Mode::Pagefold, setting);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("--fail PLACE[:CONDITION...]:OUTCOME"));
+}
+
+// ---- memory
+
+TEST_F(Failing, PythonMeetsAMemoryError) {
+  if (!fs::exists("/usr/bin/python3")) GTEST_SKIP() << "python3 is not installed";
+  const RunResult result = run_with({"alloc:after=40M:enomem"}, {"/usr/bin/python3", "-c", R"(
+held = bytearray(20 << 20)
+try: bytearray(60 << 20)
+except MemoryError: print('no more')
+del held
+print(len(bytearray(20 << 20)))
+)"});
+  EXPECT_EQ(result.out, "no more\n20971520\n") << result.err;
+}
+
+TEST_F(Failing, TheWholeRunSharesWhatItMayHold) {
+  if (!fs::exists("/usr/bin/python3")) GTEST_SKIP() << "python3 is not installed";
+  const RunResult result = run_with({"alloc:after=60M:enomem"}, {"/usr/bin/python3", "-c", R"(
+import os
+held = bytearray(30 << 20)
+if os.fork() == 0:
+  try: bytearray(10 << 20)
+  except MemoryError: print('no more', flush=True)
+  os._exit(0)
+os.wait()
+)"});
+  EXPECT_EQ(result.out, "no more\n") << result.err;
+}
+
+TEST_F(Failing, AnMmapCanFailInTheLoader) {
+  const RunResult result = shell({"mmap:path=*/libc.so.6:program=*/cat:enomem"}, "cat /dev/null; echo $?");
+  EXPECT_THAT(result.err, HasSubstr("Cannot allocate memory"));
+  EXPECT_EQ(result.out, "127\n");
+}
+
+TEST_F(Failing, AForkCanFail) {
+  const RunResult result = run_with({"fork:when=2:eagain"}, {"/bin/bash", "-c", "cat /dev/null; cat /dev/null; echo reached"});
+  EXPECT_THAT(result.err, HasSubstr("fork: retry: Resource temporarily unavailable"));
+  EXPECT_EQ(result.out, "reached\n");
+}
+
+// ---- real programs
+
+TEST_F(Failing, CatAndCpTellAReadError) {
+  std::ofstream(path("data")) << std::string(50'000, 'd');
+  const RunResult cat = run_with({"read:path=*/data:page=7:eio"}, {"/bin/cat", "data"});
+  EXPECT_EQ(cat.status, 1);
+  EXPECT_EQ(cat.out, std::string(7 * 4096, 'd'));
+  EXPECT_THAT(cat.err, HasSubstr("data: Input/output error"));
+  const RunResult cp = run_with({"read:path=*/data:page=7:eio"}, {"/bin/cp", "data", "copy"});
+  EXPECT_EQ(cp.status, 1);
+  EXPECT_THAT(cp.err, HasSubstr("error copying 'data' to 'copy': Input/output error"));
+  EXPECT_EQ(content("copy").size(), 7U * 4096);
+}
+
+TEST_F(Failing, DdGoesOnAfterAnError) {
+  std::ofstream(path("data")) << std::string(40'960, 'd');
+  const RunResult dd = run_with({"read:path=*/data:page=3:eio"}, {"/bin/dd", "if=data", "of=copy", "bs=4096", "conv=noerror,sync"});
+  EXPECT_THAT(dd.err, HasSubstr("error reading 'data': Input/output error"));
+  EXPECT_EQ(content("copy"), std::string(3 * 4096, 'd') + std::string(4096, '\0') + std::string(6 * 4096, 'd'));
+}
+
+TEST_F(Failing, DdWritesOnAfterShortWrites) {
+  std::ofstream(path("data")) << std::string(40'960, 'd');
+  const RunResult dd = run_with({"write:path=*/copy:short=1000"}, {"/bin/dd", "if=data", "of=copy", "bs=8192"});
+  EXPECT_EQ(dd.status, 0) << dd.err;
+  EXPECT_EQ(content("copy"), content("data"));
+  EXPECT_GE(hits(), 40);
+}
+
+TEST_F(Failing, TarTellsThatTheDiskIsFull) {
+  std::ofstream(path("data")) << std::string(100'000, 'd');
+  const RunResult tar = shell({"write:path=*/t.tar:page=8..:enospc"}, "tar cf t.tar data");
+  EXPECT_NE(tar.status, 0);
+  EXPECT_THAT(tar.err, HasSubstr("Wrote only 2048 of 10240 bytes"));  // what a full disk leaves room for
+}
+
+TEST_F(Failing, GccTellsThatTheDiskIsFull) {
+  if (!fs::exists("/usr/bin/gcc")) GTEST_SKIP() << "gcc is not installed";
+  std::ofstream(path("a.c")) << "int main(void) { return 0; }\n";
+  const RunResult gcc = shell({"write:path=*/a.o:enospc"}, "gcc -c a.c");
+  EXPECT_NE(gcc.status, 0);
+  EXPECT_THAT(gcc.err, HasSubstr("No space left on device"));
+}
+
+TEST_F(Failing, GitTellsThatTheDiskIsFull) {
+  if (!fs::exists("/usr/bin/git")) GTEST_SKIP() << "git is not installed";
+  const RunResult git = shell({"write:path=*/.git/objects/*:enospc"},
+                              "git init -q . && echo hello > a && git add a; echo status $?; git fsck && git status --short");
+  EXPECT_THAT(git.err, HasSubstr("No space left on device"));
+  EXPECT_THAT(git.out, HasSubstr("status 128"));
+  EXPECT_THAT(git.out, HasSubstr("?? a"));
+}
+
+TEST_F(Failing, SqliteTellsADiskErrorAndKeepsItsData) {
+  if (!fs::exists("/usr/bin/sqlite3")) GTEST_SKIP() << "sqlite3 is not installed";
+  ASSERT_EQ(shell({"read:path=/none:eio"}, "sqlite3 s.db 'create table t(x); insert into t values(1)'").status, 0);
+  const RunResult sync = shell({"fsync:path=*/s.db*:when=1:eio"}, "sqlite3 s.db 'insert into t values(2)'");
+  EXPECT_THAT(sync.err, HasSubstr("disk I/O error"));
+  const RunResult read = shell({"read:path=*/s.db:page=1:eio"}, "sqlite3 s.db 'select * from t'");
+  EXPECT_THAT(read.err, HasSubstr("malformed"));  // what SQLite makes of EIO (SQLITE_IOERR_CORRUPTFS)
+  const RunResult moved = shell({"read:path=*/s.db:page=1:estale"}, "sqlite3 s.db 'select * from t'");
+  EXPECT_THAT(moved.err, HasSubstr("disk I/O error"));
+  const RunResult well = shell({"read:path=/none:eio"}, "sqlite3 s.db 'pragma integrity_check; select x from t'");
+  EXPECT_EQ(well.out, "ok\n1\n") << well.err;
+}
+
+TEST_F(Failing, SqliteTellsAFullDisk) {
+  if (!fs::exists("/usr/bin/sqlite3")) GTEST_SKIP() << "sqlite3 is not installed";
+  const RunResult full = shell({"write:path=*/s.db:page=4..:enospc"},
+                               "sqlite3 s.db 'create table t(x); insert into t values(1)';"
+                               "sqlite3 s.db 'insert into t select hex(randomblob(20000))';"
+                               "sqlite3 s.db 'pragma integrity_check; select x from t'");
+  EXPECT_THAT(full.err, HasSubstr("database or disk is full"));
+  EXPECT_EQ(full.out, "ok\n1\n");
+}
+
+}  // namespace
+}  // namespace pagefold::guest_test
