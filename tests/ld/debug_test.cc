@@ -17,7 +17,7 @@ function tell(line) { if (blank) print "PID:"; blank = 0; print line }
   sub(/^ *[0-9]+:\t/, "PID:"); gsub(/0x[0-9a-f]+/, "ADDRESS")
   sub(/: [0-9]+ cycles.*/, ": N cycles"); sub(/number of relocations: [0-9]+/, "number of relocations: N")
 }
-/symbol=(realloc|_dl_(catch|signal)_[a-z]+);/ || /normal symbol `(realloc|_dl_(catch|signal)_[a-z]+)'/ { next }
+/symbol=(realloc|_r_debug|_dl_(catch|signal)_[a-z]+);/ || /normal symbol `(realloc|_r_debug|_dl_(catch|signal)_[a-z]+)'/ { next }
 /relocation processing: [^ ]*ld[^ ]*so/ { blank = 0; next }
 /^PID:$/ { if (blank) print; blank = 1; next }
 { tell($0) }

@@ -85,14 +85,14 @@ class Search {
 
   Status in_cache() {
     if (process.inhibit_cache) return nullptr;
-    if (debug::on(debug::kLibs)) debug::Line() << " search cache=/etc/ld.so.cache\n";
+    if (debug::on(debug::kLibs)) debug::print(" search cache=/etc/ld.so.cache\n");
     const char* cached = look_up_cache(name_);
     if (cached == nullptr) return nullptr;
     if (no_default_library()) {
       const char* slash = find_last(cached, '/');
       if (slash != nullptr && is_system_directory(cached, static_cast<size_t>(slash + 1 - cached))) return nullptr;
     }
-    if (debug::on(debug::kLibs)) debug::Line() << "  trying file=" << cached << '\n';
+    if (debug::on(debug::kLibs)) debug::print("  trying file=%s\n", cached);
     char* path = duplicate(cached);
     LD_TRY(open_object(path, file_));
     if (open())
@@ -178,9 +178,9 @@ Status find_file(Module* loader, const char* name, OpenFile& file, char*& path) 
     LD_TRY(open_object(expanded, file));
     path = expanded;
   } else {
-    if (debug::on(debug::kLibs)) debug::Line() << "find library=" << name << " [0]; searching\n";
+    if (debug::on(debug::kLibs)) debug::print("find library=%s [0]; searching\n", name);
     LD_TRY(Search(loader, name, file, path).run());
-    if (debug::on(debug::kLibs)) debug::Line() << '\n';
+    if (debug::on(debug::kLibs)) debug::print("\n");
   }
   if (file.is_open()) return nullptr;
   release_string(path);
@@ -240,7 +240,15 @@ Result<Module*> load(Module* loader, const char* name, Type type, int mode) {
   return {&module, nullptr};
 }
 
+void warn_of_flags(const Module& module) {
+  constexpr uint64_t kKnown =
+      DF_1_NOW | DF_1_NODELETE | DF_1_INITFIRST | DF_1_NOOPEN | DF_1_ORIGIN | DF_1_NODEFLIB | DF_1_PIE;
+  const uint64_t unknown = module.view.flags_1 & ~kKnown;
+  if (unknown != 0) debug::print("\nWARNING: Unsupported flag value(s) of 0x%lx in DT_FLAGS_1.\n", unknown);
+}
+
 void tell_place(const Module& module) {
+  warn_of_flags(module);
   debug::print(
       "  dynamic: 0x%016lx  base: 0x%016lx   size: 0x%016lx\n    entry: 0x%016lx  phdr: 0x%016lx  phnum:   %16lu\n\n",
       sys::word(module.map()->l_ld), module.bias, module.map_end - module.map_start, module.entry,

@@ -27,7 +27,8 @@ SearchPath* rpath_of(Module& module);
 SearchPath* runpath_of(Module& module);
 SearchPath* library_path();
 
-// LD_DEBUG=files: where it lies.
+// LD_DEBUG=files: the flags that glibc does not know; those, and where it lies.
+void warn_of_flags(const Module& module);
 void tell_place(const Module& module);
 
 }  // namespace pagefold::ld

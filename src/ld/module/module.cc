@@ -2,7 +2,6 @@
 
 #include "ld/abi/glibc/info_index.h"
 #include "ld/base/text.h"
-#include "ld/debug/debug.h"
 #include "ld/module/published.h"
 #include "ld/start/process.h"
 
@@ -155,10 +154,6 @@ void add_name(Module& module, const char* name) {
   *link = added;
 }
 
-// The flags of DT_FLAGS_1 that glibc does not warn of.
-constexpr uint64_t kKnownFlags1 =
-    DF_1_NOW | DF_1_NODELETE | DF_1_INITFIRST | DF_1_NOOPEN | DF_1_ORIGIN | DF_1_NODEFLIB | DF_1_PIE;
-
 elf::Defect read_dynamic(Module& module, const elf::LoadPlan& plan, bool writable) {
   LinkMap* map = module.map();
   const elf::Image<Elf> image = module.image();
@@ -177,9 +172,6 @@ elf::Defect read_dynamic(Module& module, const elf::LoadPlan& plan, bool writabl
   }
   at<uint16_t>(map, layout.l_ldnum) = static_cast<uint16_t>(plan.dynamic.size / sizeof(Elf64_Dyn));
   set_bits(map, layout.l_ld_readonly, 1, module.dynamic_readonly ? 1 : 0);
-  const uint64_t unknown = module.view.flags_1 & ~kKnownFlags1;
-  if (unknown != 0 && debug::on(debug::kFiles))
-    debug::print("\nWARNING: Unsupported flag value(s) of 0x%lx in DT_FLAGS_1.\n", unknown);
   return {};
 }
 

@@ -35,7 +35,9 @@ Status describe_program() {
   module->bias = bias_of(module->headers);
   module->entry = process.entry;
   become_main(*module);
-  return describe_mapped(*module, true);
+  LD_TRY(describe_mapped(*module, true));
+  if (debug::on(debug::kFiles)) warn_of_flags(*module);
+  return nullptr;
 }
 
 Status map_program() {
