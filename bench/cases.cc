@@ -90,6 +90,13 @@ std::vector<Case> all_cases(const std::string& programs) {
       {"memory-bash-loop", bash_loop, Measure::SupervisorMemory, 1, {}, 5, 2},
   };
   add_load_cases(cases);
+  // What the choice of the loader costs or saves in a guest, where each of its calls and faults is a message.
+  const std::vector<std::string> python = {"/usr/bin/python3", "-c", "import json,re,os"};
+  cases.push_back({"guest-true", {"/usr/bin/true"}, Measure::GuestLoader, {}, {}, 61, 15});
+  cases.push_back({"guest-git", {"/usr/bin/git", "--version"}, Measure::GuestLoader, {}, {}, 61, 15});
+  cases.push_back({"guest-gdb", {"/usr/bin/gdb", "--version"}, Measure::GuestLoader, {}, {}, 25, 7});
+  cases.push_back({"guest-python", python, Measure::GuestLoader, {}, {}, 41, 11});
+  cases.push_back({"guest-bash-loop", bash_loop, Measure::GuestLoader, {}, {}, 11, 3});
   return cases;
 }
 

@@ -16,6 +16,7 @@ enum class Measure : unsigned char {
   SupervisorMemory,  // the supervisor's peak memory against 24 MiB + 1/64 of the guests', from the run's JSON; a ratio, bar 1
   Load,              // execve to the program's entry point, under the genuine loader and ours, both natively; the bar is a ratio
   LoadMemory,        // private dirty memory at the entry point, likewise; a ratio
+  GuestLoader,       // wall time under Pagefold, loaded by the genuine loader and by ours; a ratio, without a bar
 };
 
 // Argument of a Load case that stands for the generated program with many libraries.

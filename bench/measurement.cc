@@ -85,6 +85,17 @@ Measured<Pair> time_round(const Case& subject, Placement placement, const Settin
   return Pair{native, ours};
 }
 
+// In guests, loaded by the genuine loader and by ours.
+Measured<Pair> loader_round(const Case& subject, Placement placement, const Settings& settings) {
+  const Command command = command_of(subject, placement, settings);
+  const auto under = [&](const char* loader) {
+    return time_of(under_pagefold(command, settings, {"--loader", loader}), subject.measure);
+  };
+  const double genuine = PAGEFOLD_TRY(under("system"));
+  const double ours = PAGEFOLD_TRY(under("pagefold"));
+  return Pair{genuine, ours};
+}
+
 Measured<Pair> memory_round(const Case& subject, Placement placement, const Settings& settings) {
   const std::string report = settings.scratch + "/run.json";
   const Command command = command_of(subject, placement, settings);
@@ -156,7 +167,9 @@ Result<void> load_samples(const Case& subject, unsigned rounds, const Settings& 
 }
 
 Measured<void> take_samples(const Case& subject, const Settings& settings, Row& row) {
-  const auto round = subject.measure == Measure::SupervisorMemory ? memory_round : time_round;
+  const auto round = subject.measure == Measure::SupervisorMemory ? memory_round
+                     : subject.measure == Measure::GuestLoader    ? loader_round
+                                                                  : time_round;
   const unsigned planned = settings.quick ? subject.quick_rounds : subject.rounds;
   const unsigned rounds = settings.rounds != 0 ? settings.rounds : planned;
   if (is_load(subject.measure)) {

@@ -31,6 +31,7 @@ const char* name_of(Measure measure) {
     case Measure::SupervisorMemory: return "supervisor_bytes";
     case Measure::Load: return "exec_to_entry_ns";
     case Measure::LoadMemory: return "dirty_at_entry_bytes";
+    case Measure::GuestLoader: return "guest_wall_ns";
   }
   return "";
 }
@@ -67,7 +68,8 @@ std::string table_foot(const std::vector<Row>& rows) {
   const auto count = [&rows](auto holds) { return std::ranges::count_if(rows, holds); };
   const auto judged = [](const Row& row) { return row.failure.empty() && row.bar; };
   return fmt::format("{} bars met, {} not met, {} skipped, {} failed. Memory: allowed against used. load-*: genuine loader\n"
-                     "against ours, both natively, execve to entry point; -mem: private dirty memory there.\n",
+                     "against ours, both natively, execve to entry point; -mem: private dirty memory there.\n"
+                     "guest-*: genuine loader against ours, both under Pagefold.\n",
                      count([&](const Row& row) { return judged(row) && row.meets_bar(); }),
                      count([&](const Row& row) { return judged(row) && !row.meets_bar(); }),
                      count([](const Row& row) { return row.skipped; }),
