@@ -55,6 +55,49 @@ int main(void) { say("%d %d %d %s", a(), *pointer, zero, permissions((void*)main
   }
 }
 
+// Rights, place and part of the file, mapping by mapping, however the linker laid out what is only read.
+TEST(LoaderLayout, MappingsOfALibraryAreTheGenuineLoaders) {
+  for (const std::vector<std::string>& layout :
+       std::vector<std::vector<std::string>>{{"-Wl,-z,separate-code"},
+                                             {"-Wl,-z,noseparate-code"},
+                                             {"-Wl,-z,norelro"},
+                                             {"-Wl,-z,max-page-size=0x10000"},
+                                             {"-Wl,-z,max-page-size=0x10000", "-Wl,-z,noseparate-code"},
+                                             {"-Wl,-z,separate-code", "-Wl,--section-start=.rodata=0x20000"},
+                                             {"-Wl,-z,separate-code", "-Wl,--section-start=.eh_frame=0x31000"},
+                                             {"-Wl,-N"},
+                                             {"-Wl,--rosegment"}}) {
+    Scene scene;
+    try {
+      scene.library("a", R"(
+const char text[9000] = "read only"; int zeros[3000]; int data[2000] = {7};
+int a(void) { return text[0] + text[8999] + zeros[5] + data[0]; }
+)",
+                    {.flags = layout});
+    } catch (const std::exception&) {
+      continue;  // not every linker has every option
+    }
+    scene.program(R"(
+#include <stdio.h>
+#include <string.h>
+int a(void);
+int main(void) {
+  char line[4096], mode[8], name[4096];
+  unsigned long start, end, offset, first = 0;
+  FILE* maps = fopen("/proc/self/maps", "r");
+  while (fgets(line, sizeof line, maps)) {
+    name[0] = 0;
+    if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %4095s", &start, &end, mode, &offset, name) < 4 || !strstr(name, "/a.so")) continue;
+    if (!first) first = start;
+    say("%lx-%lx %s %lx\n", start - first, end - first, mode, offset);
+  }
+  say("%d\n", a());
+})",
+                  {.needs = {"a"}});
+    EXPECT_THAT(agreed(scene).out, HasSubstr("\n121\n")) << layout.back();
+  }
+}
+
 TEST(LoaderLayout, StaticProgramsAreLeftToThemselves) {
   Scene scene;
   scene.file("static.c",

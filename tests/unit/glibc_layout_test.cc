@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ld/abi/glibc/cross_check.h"
+#include "ld/module/published.h"
 
 namespace {
 
@@ -135,6 +136,14 @@ TEST(GlibcTables, BuildIdsAreDistinctAndFoundAgain) {
     EXPECT_EQ(find_build(build.build_id), &build) << build.version;
     EXPECT_TRUE(present(build.layout.link_map.l_relocated)) << build.version;
     EXPECT_LE(build.tunables, kMaxTunables) << build.version;
+  }
+}
+
+// The loader has one piece of memory for either, whatever libc it meets.
+TEST(GlibcTables, WhatTheLoaderPublishesHasRoomForEveryBuild) {
+  for (const Build& build : known_builds()) {
+    EXPECT_LE(build.layout.rtld_global.size, pagefold::ld::published::kGlobalSize) << build.version;
+    EXPECT_LE(build.layout.rtld_global_ro.size, pagefold::ld::published::kReadOnlySize) << build.version;
   }
 }
 

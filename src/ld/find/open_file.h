@@ -10,7 +10,7 @@
 namespace pagefold::ld {
 
 struct OpenFile {
-  static constexpr uint64_t kHead = 1536;  // program headers and notes of most libraries lie within
+  static constexpr uint64_t kHead = 1024;  // the program headers of nearly all libraries lie within
 
   int64_t fd = -1;
   int64_t error = 0;         // why it could not be opened (errno)

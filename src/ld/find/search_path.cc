@@ -68,7 +68,7 @@ void add_hwcaps(Subdirectories& out) {
 }
 
 // The directories from number `from` on that the same kind of list has named first.
-void print_path(const SearchPath& path, uint32_t from) {
+[[gnu::noinline]] void print_path(const SearchPath& path, uint32_t from) {
   const Directory& leader = *path.directories[from];
   debug::Line line;
   line << " search path=";
@@ -184,7 +184,7 @@ Status search_directories(SearchPath& path, const char* name, OpenFile& file, ch
     for (unsigned i = 0; i < subs.count; ++i) {
       if ((directory->missing >> i & 1) != 0) continue;
       char* candidate = concatenate(directory->path, subs.name[i], name);
-      if (debug::on(debug::kLibs)) debug::Line() << "  trying file=" << candidate << '\n';
+      if (debug::on(debug::kLibs)) debug::print("  trying file=%s\n", candidate);
       LD_TRY(open_object(candidate, file));
       if (file.is_open()) {
         directory->present |= 1u << i;

@@ -24,12 +24,14 @@ class Mapper {
 
   // The address that the plan's lowest page got.
   Status map(uint64_t& where) {
-    bool first = true;
+    bool begun = false;
     Status status = nullptr;
     planner_.for_each_load([&](const LoadSegment& segment) {
-      if (status == nullptr) status = first ? reserve(segment) : overlay(segment);
-      first = false;
+      if (!begun) first_ = segment;
+      if (status == nullptr) status = !begun ? reserve(segment) : is_there(segment) ? nullptr : overlay(segment);
+      begun = true;
       if (status == nullptr) status = clear_rest(segment);
+      previous_end_ = segment.end;
     });
     where = where_;
     if (status != nullptr && where_ != 0) sys::unmap(where_, plan_.end - plan_.start);
@@ -81,6 +83,13 @@ class Mapper {
     return nullptr;
   }
 
+  // Read-only data behind the code usually continues the file as the first segment began it, and that was mapped over
+  // the whole span.
+  bool is_there(const LoadSegment& segment) const {
+    return !plan_.has_holes && segment.flags == first_.flags && (segment.flags & PF_W) == 0 &&
+           segment.start >= previous_end_ && segment.file_offset - segment.start == first_.file_offset - first_.start;
+  }
+
   Status overlay(const LoadSegment& segment) {
     if (segment.file_end <= segment.start) return nullptr;
     const int64_t at = sys::map(place(segment.start), segment.file_end - segment.start, protection(segment.flags),
@@ -113,6 +122,8 @@ class Mapper {
   const char* path_;
   const LoadPlan& plan_;
   const Planner& planner_;
+  LoadSegment first_{};
+  uint64_t previous_end_ = 0;
   uint64_t where_ = 0;
 };
 

@@ -6,8 +6,8 @@
 
 namespace pagefold::ld::published {
 
-inline constexpr unsigned kGlobalSize = 8192;    // larger than any known glibc's _rtld_global
-inline constexpr unsigned kReadOnlySize = 2048;  // ... _rtld_global_ro
+inline constexpr unsigned kGlobalSize = 4352;    // as the largest _rtld_global of the known builds, or more
+inline constexpr unsigned kReadOnlySize = 1024;  // likewise _rtld_global_ro
 
 }  // namespace pagefold::ld::published
 

@@ -86,7 +86,7 @@ Outcome look_in_list(const Wanted& wanted, Module* referrer, const SearchList& l
     Module& module = *module_of(maps[i]);
     if constexpr (kExplain) {
       if (is_passed_over(wanted, module, referrer, skip)) continue;
-      debug::Line() << "symbol=" << wanted.name << ";  lookup in file=" << debug::file_of(module) << " [0]\n";
+      debug::print("symbol=%s;  lookup in file=%s [0]\n", wanted.name, debug::file_of(module));
     }
     const Symbol* symbol = nullptr;
     if (module.view.gnu.bucket_count != 0 ? module.view.gnu.maybe_has(wanted.hash)
@@ -190,12 +190,11 @@ Status undefined(const Wanted& wanted, const Module* referrer, SearchList* const
 }
 
 void tell_binding(const Wanted& wanted, const Module* referrer, const Found& found, bool is_protected) {
-  debug::Line line;
-  line << "binding file " << (referrer == nullptr ? "" : debug::file_of(*referrer)) << " [0] to "
-       << debug::file_of(*found.module) << " [0]: " << (is_protected ? "protected" : "normal") << " symbol `"
-       << wanted.name << '\'';
-  if (wanted.version != nullptr) line << " [" << wanted.version->name << ']';
-  line << '\n';
+  const bool versioned = wanted.version != nullptr;
+  debug::print("binding file %s [0] to %s [0]: %s symbol `%s'%s%s%s\n",
+               referrer == nullptr ? "" : debug::file_of(*referrer), debug::file_of(*found.module),
+               is_protected ? "protected" : "normal", wanted.name, versioned ? " [" : "",
+               versioned ? wanted.version->name : "", versioned ? "]" : "");
 }
 
 }  // namespace

@@ -80,8 +80,8 @@ class Checker {
     if (definer->faked) return nullptr;
     const char* requirer = display_name(module_);
     if (debug::on(debug::kVersions))
-      debug::Line() << "checking for version `" << want.name << "' in file " << debug::file_of(*definer)
-                    << " [0] required by file " << requirer << " [0]\n";
+      debug::print("checking for version `%s' in file %s [0] required by file %s [0]\n", want.name,
+                   debug::file_of(*definer), requirer);
     if (definer->view.verdef.empty()) {
       if (!verbose_) return nullptr;
       --problems_.missing;  // told, but not counted

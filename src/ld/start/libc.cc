@@ -20,7 +20,7 @@ elf::Bytes notes_of(const OpenFile& file, const Elf64_Phdr& segment, char* buffe
   return got <= 0 ? elf::Bytes() : elf::Bytes(buffer, static_cast<uint64_t>(got));
 }
 
-const glibc::Build* build_of(const OpenFile& file) {
+[[gnu::noinline]] const glibc::Build* build_of(const OpenFile& file) {
   alignas(8) char buffer[kLargestNotes];
   for (const Elf64_Phdr& segment : file.segments) {
     if (segment.p_type != PT_NOTE) continue;
@@ -31,7 +31,8 @@ const glibc::Build* build_of(const OpenFile& file) {
   return nullptr;
 }
 
-bool is_contradicted(const OpenFile& file, const glibc::Layout& layout) {
+// The buffers must not lie on the stack below the search for files.
+[[gnu::noinline]] bool is_contradicted(const OpenFile& file, const glibc::Layout& layout) {
   const glibc::DescriptorRange range = glibc::descriptor_range(layout);
   if (range.size == 0) return false;
   uint8_t bytes[glibc::kLargestDescriptorRange];

@@ -15,7 +15,7 @@ struct DescriptorRange {
 };
 
 // A buffer of this size takes the range of every known build.
-inline constexpr uint64_t kLargestDescriptorRange = 4096;
+inline constexpr uint64_t kLargestDescriptorRange = 1024;
 
 // The part of the file that `contradicted_descriptor` wants to see.
 DescriptorRange descriptor_range(const Layout& layout);
