@@ -17,6 +17,7 @@
 #include "inject/grammar.h"
 #include "kernel/run.h"
 #include "reclaim/policy.h"
+#include "report/code_place.h"
 
 namespace pagefold::cli {
 namespace {
@@ -96,7 +97,7 @@ int run_command(const RunArguments& arguments) {
   if (!json_file) return fail_with("cannot create " + json_file.error().message());
   if (const Result<void> runnable = host::require_runnable(); !runnable) return fail_with(runnable.error().message());
 
-  const auto summary = kernel::run({.command = arguments.program,
+  auto summary = kernel::run({.command = arguments.program,
                                     .fault_around = arguments.fault_around,
                                     .loader = loader_of(arguments),
                                     .memory = *memory,
@@ -109,6 +110,7 @@ int run_command(const RunArguments& arguments) {
     complain(refusal.message);
     return refusal.exit_code;
   }
+  report::find_places(*summary);
   if (!arguments.quiet) tell(*summary);
   if (!json_file->has_value()) return summary->exit_code;
   const Result<void> written = json_file->value().write(report::to_json(*summary));

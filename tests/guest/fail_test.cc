@@ -101,6 +101,11 @@ INSTANTIATE_TEST_SUITE_P(
              kMapPrivate,
              "2 open 0 1 0: = 0\n3 map 0 0 20 3 0 0: = 0\n4 store 0 28672 10 65: BUS/2@0+28672\n"
              "5 load 0 28672 10: 0db12c4d\n6 load 0 32768 10: 61c5d2af\n"},
+        Case{"TheKernelsTouchOfABadPageIsEfault",
+             {"read:path=*/f1:page=7:when=1..2:eio"},
+             "open 0 1 0\nmap 0 0 20 1 1 0\npipe_map 0 28672 10\npipe_map 0 28672 10\npipe_map 0 28672 10\nload 0 28672 10\n",
+             "2 open 0 1 0: = 0\n3 map 0 0 20 1 1 0: = 0\n4 pipe_map 0 28672 10: = EFAULT\n5 pipe_map 0 28672 10: = EFAULT\n"
+             "6 pipe_map 0 28672 10: = 10\n7 load 0 28672 10: 0db12c4d\n"},
         Case{"ReadsEndBeforeABadPageAndFailAtIt",
              {"read:path=*/f1:page=7:eio"},
              "open 0 1 0\nread 0 40960\nread 0 40960\npread 0 28671 2\npread 0 28672 1\npread 0 32768 1\npreadv 0 24576 4096 8192\n",
@@ -187,6 +192,22 @@ TEST_F(Failing, DelaysAreWaited) {
   EXPECT_EQ(hits(1), 1);
   EXPECT_GE(story["wall_ns"].get<std::uint64_t>(), 300'000'000U);
   EXPECT_EQ(hit(0)["outcome"], "waited 100 ms");
+}
+
+// Of a call, a touch and a write-back: the function of the program, not the C library's, and its line.
+TEST_F(Failing, AHitTellsItsPlaceInTheProgram) {
+  run_program({"read:path=*/f1:page=7:eio", "write:path=*/f0:via=map:when=1:eio"},
+              std::string("reset\nopen 0 1 0\npread 0 28672 1\nmap 0 0 20 1 1 0\nload 0 28672 10\n") + kMapAndStore + "fsync 0 1\n");
+  const char* const kFunctions[] = {"op_pread+", "reach+", "op_fsync+"};
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_THAT(hit(i)["place"], testing::StartsWith(kFunctions[i]));
+    EXPECT_THAT(hit(i)["place"], HasSubstr(", runs_file_operations.c:"));
+    EXPECT_NE(hit(i)["pid"], 0);
+    EXPECT_EQ(hit(i)["page"], i < 2 ? 7 : 0);
+    EXPECT_THAT(hit(i)["program"], testing::EndsWith("/runs_file_operations"));
+  }
+  EXPECT_EQ(hit(1)["outcome"], "SIGBUS");
+  EXPECT_EQ(hit(2)["what"], "write-back");
 }
 
 // Each touch of each page is seen, though pages usually come in blocks.

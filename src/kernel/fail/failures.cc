@@ -118,20 +118,23 @@ PageIndex Failures::next_armed(const Space& space, const cache::FileObject& file
   return plan_.next_armed(Place::Read, path_as_seen(space.pid, file.name()), program_of(space), from, to);
 }
 
-Decision Failures::touch(Space& space, const Fault& fault, const cache::FileObject& file, PageIndex page) {
-  const std::string path = path_as_seen(space.pid, file.name()), program = program_of(space);
-  Decision decision = plan_.decide({Place::Read, Via::Map, "", path, program, page, page + 1});
-  if (decision.hits.empty()) return decision;
-  report::HitLine hit;
+Failures::Touch Failures::touch(const Space& space, const Fault& fault, const cache::FileObject& file, PageIndex page) {
+  Touch touch;
+  report::HitLine& hit = touch.hit;
   hit.what = "touch";
-  hit.path = path;
+  hit.path = path_as_seen(space.pid, file.name());
   hit.offset = bytes_of(page);
   hit.length = kPageSize;
   hit.process = space.pid;
   hit.thread = fault.thread;
-  hit.program = program;
-  record(decision, hit);
-  return decision;
+  hit.program = program_of(space);
+  touch.decision = plan_.decide({Place::Read, Via::Map, "", hit.path, hit.program, page, page + 1});
+  return touch;
+}
+
+void Failures::tell(Touch& touch, Space& space) {
+  touch.hit.code = snapshot(space, touch.hit.thread);
+  record(touch.decision, touch.hit);
 }
 
 // ---- write-back

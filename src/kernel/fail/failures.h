@@ -41,8 +41,14 @@ class Failures {
 
   // The first page of the file's [from, to) whose touches must come one by one; `to` if there is none. Space::mutex held.
   [[nodiscard]] PageIndex next_armed(const Space& space, const cache::FileObject& file, PageIndex from, PageIndex to) const;
-  // The page is touched; no lock held but Space::mutex.
-  inject::Decision touch(Space& space, const Fault& fault, const cache::FileObject& file, PageIndex page);
+  // The page is touched: what is to happen. Space::mutex held.
+  struct Touch {
+    inject::Decision decision;
+    report::HitLine hit;
+  };
+  Touch touch(const Space& space, const Fault& fault, const cache::FileObject& file, PageIndex page);
+  // It happens; Space::mutex not held.
+  void tell(Touch& touch, Space& space);
 
   // The pages are about to be written to the file. Those that fail are taken out of `pages` and put into `failed`; the error of the
   // first. The file's contents() are held.

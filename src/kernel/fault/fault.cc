@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "kernel/fault/fault_service.h"
 #include "kernel/sync/host_sync.h"
@@ -53,7 +52,7 @@ Served FaultService::serve() {
     if (outcome == Outcome::Done) return Served::Yes;
     if (outcome == Outcome::Later && patience_ == Patience::NoWait) return Served::Later;
     lock.unlock();
-    if (decided_) std::this_thread::sleep_for(std::exchange(decided_->delay, {}));
+    if (!suffer()) return Served::Yes;
     if (changing_) {
       const auto file = std::exchange(changing_, nullptr);
       OwnFiles& files = *supervisor_.own_files();

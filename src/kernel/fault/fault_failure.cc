@@ -32,16 +32,24 @@ std::optional<FaultService::Outcome> FaultService::meet_failure(vm::Vma& v, cons
   if (failures == nullptr || met_ || failures->next_armed(space_, file, page, page + 1) != page) return std::nullopt;
   if (!asked_.empty()) return Outcome::Done;  // waits for its own touch
   if (patience_ == Patience::NoWait) return Outcome::Later;
-  if (!decided_) {
-    decided_ = failures->touch(space_, fault_, file, page);
-    if (decided_->delay.count() != 0) return Outcome::Later;
+  if (!touch_) {
+    touch_ = std::make_unique<Failures::Touch>(failures->touch(space_, fault_, file, page));
+    if (!touch_->decision.hits.empty()) return Outcome::Later;  // told and waited for without the lock
   }
   met_ = true;
-  switch (decided_->outcome) {
-    case inject::Outcome::Error: return show_nothing(v);
-    case inject::Outcome::Kill: Failures::kill(space_.pid); return Outcome::Done;
-    default: return std::nullopt;
-  }
+  if (touch_->decision.outcome == inject::Outcome::Error) return show_nothing(v);
+  return std::nullopt;
+}
+
+// Space::mutex is not held. False: the process is being killed.
+bool FaultService::suffer() {
+  if (!touch_ || touch_->decision.hits.empty()) return true;
+  supervisor_.failures()->tell(*touch_, space_);
+  touch_->decision.hits.clear();
+  std::this_thread::sleep_for(touch_->decision.delay);
+  if (touch_->decision.outcome != inject::Outcome::Kill) return true;
+  Failures::kill(space_.pid);
+  return false;
 }
 
 PageIndex FaultService::armed_behind(const cache::FileObject& file, PageIndex page, PageIndex last) const {

@@ -11,7 +11,7 @@
 #include "cache/file_object.h"
 #include "cache/full_file.h"
 #include "frame/shared_object.h"
-#include "inject/plan.h"
+#include "kernel/fail/failures.h"
 #include "kernel/fault/fault.h"
 #include "kernel/pressure/pressure.h"
 
@@ -58,6 +58,7 @@ class FaultService {
   // Failures on demand (fault_failure.cc). nullopt: the touch succeeds.
   std::optional<Outcome> meet_failure(vm::Vma& v, const cache::FileObject& file, PageIndex page);
   Outcome show_nothing(const vm::Vma& v);
+  bool suffer();
   void raise();
   // [page, armed_behind) and [armed_before, page) hold no page whose touches must come one by one.
   [[nodiscard]] PageIndex armed_behind(const cache::FileObject& file, PageIndex page, PageIndex last) const;
@@ -130,7 +131,7 @@ class FaultService {
   std::shared_ptr<cache::FullFile> changing_;
   PageIndex changing_page_ = 0;
   bool met_ = false, raise_ = false;  // a failure on demand has been asked about; SIGBUS is to be raised
-  std::optional<inject::Decision> decided_;
+  std::unique_ptr<Failures::Touch> touch_;
   bool as_it_is_ = false;  // the page could not be written back: its copy will not follow the file
 };
 

@@ -230,6 +230,13 @@ static void op_write_map(void) {
   char* from = slot(a[1]) + a[2];
   if (!is_self(from, fd_of(a[0]))) tell(pwrite(fd_of(a[0]), from, bounded(a[3]), a[4]));
 }
+// Into a pipe: the kernel itself touches the pages.
+static void op_pipe_map(void) {
+  int ends[2];
+  MUST(pipe(ends));
+  tell(write(ends[1], slot(a[0]) + a[1], bounded(a[2]) % (16 * PAGE)));
+  close(ends[0]), close(ends[1]);
+}
 // Ranges of several mappings can be moved since Linux 6.17 only: not asked for.
 static void op_remap(void) {
   char* from = slot(a[0]) + a[1] * (long)PAGE;
@@ -287,7 +294,7 @@ static const struct {
     {"ftruncate", op_ftruncate}, {"truncate", op_truncate}, {"allocate", op_allocate}, {"fsync", op_fsync},     {"sendfile", op_sendfile},
     {"copy", op_copy},         {"splice", op_splice},     {"rename", op_rename},     {"link", op_link},         {"unlink", op_unlink},
     {"stat", op_stat},         {"maps", op_maps},         {"meet", op_meet},         {"reset", op_reset},       {"files", op_files},
-    {"child", op_child},
+    {"child", op_child},       {"pipe_map", op_pipe_map},
 };
 
 static FILE* program;
