@@ -24,9 +24,9 @@ FullFile::~FullFile() {
   if (!dirty_.empty()) --dirty_files_;
 }
 
-FullFile::Writer FullFile::keep(UniqueFd writable) {
+FullFile::Writer FullFile::keep(Writing writable) {
   const std::lock_guard lock(mutex_);
-  if (!writer_) writer_ = std::make_shared<const UniqueFd>(std::move(writable));
+  if (!writer_) writer_ = std::make_shared<const Writing>(std::move(writable));
   return writer_;
 }
 
@@ -118,6 +118,7 @@ vm::PageSet FullFile::take_dirty(PageIndex first, PageIndex last) {
 Result<void> FullFile::write(const vm::PageSet& pages) {
   const PageIndex end_of_file = page_of(page_up(size()));
   const Writer writer = this->writer();
+  const ActingAs acting(writer ? writer->rights : std::nullopt);
   Result<void> done;
   pages.for_each_run(0, end_of_file, [&](PageIndex from, PageIndex to) {
     for (; from < to; from = std::min(to, from + kStep)) {
@@ -127,7 +128,7 @@ Result<void> FullFile::write(const vm::PageSet& pages) {
       std::byte* contents = scratch(length);
       if (step) step = store_->read(start, contents, length);
       for (Bytes at = 0; step && at < length;) {
-        const ssize_t n = ::pwrite(writer->get(), contents + at, length - at, static_cast<off_t>(start + at));
+        const ssize_t n = ::pwrite(writer->fd.get(), contents + at, length - at, static_cast<off_t>(start + at));
         if (n < 0 && errno == EINTR) continue;
         if (n < 0)
           step = fail_errno("write back " + name());

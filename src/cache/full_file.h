@@ -16,15 +16,20 @@
 
 #include <string>
 
+#include "base/rights.h"
 #include "cache/file_object.h"
 
 namespace pagefold::cache {
 
 class FullFile final : public FileObject {
  public:
-  // A descriptor open for writing, of a guest that maps the file writable: kept as long as such mappings are (so that
-  // the file is busy as long as on Linux), and as long as pages are dirty.
-  using Writer = std::shared_ptr<const UniqueFd>;
+  // A descriptor open for writing, of a guest that maps the file through it, and that guest's rights: kept as long as
+  // such mappings are (so that the file is busy as long as on Linux), and as long as pages are dirty.
+  struct Writing {
+    UniqueFd fd;
+    std::optional<Rights> rights;
+  };
+  using Writer = std::shared_ptr<const Writing>;
 
   static Result<std::shared_ptr<FullFile>> create(UniqueFd file, const struct stat& status, std::string name);
   using FileObject::FileObject;
@@ -35,7 +40,7 @@ class FullFile final : public FileObject {
   [[nodiscard]] int frames() const { return store_->fd(); }
 
   // The writer to map through: the one in use, or `writable` from now on.
-  Writer keep(UniqueFd writable);
+  Writer keep(Writing writable);
   // True, and the writer is let go, when no mapping keeps it and no page is dirty.
   bool let_go();
   // Null unless a mapping keeps it, or did when pages became dirty.

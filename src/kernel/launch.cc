@@ -67,6 +67,16 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// What is written for guests is bounded by their limits, not by ours (file_calls.h, within_limit).
+void raise_file_size_limit() {
+  constexpr rlimit kNone{RLIM_INFINITY, RLIM_INFINITY};
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  if (::setrlimit(RLIMIT_FSIZE, &kNone) == 0 || ::getrlimit(RLIMIT_FSIZE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+}
+
 int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 
 std::uint64_t nanoseconds(const timeval& t) {
@@ -113,6 +123,7 @@ Result<report::RunSummary> run(const RunOptions& options) {
   if (root == 0) become_guest(options, filter, channel, saved);
   g_root = root;
   raise_descriptor_limit();
+  raise_file_size_limit();
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGQUIT, SIG_IGN);
   ::signal(SIGPIPE, SIG_IGN);

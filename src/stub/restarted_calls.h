@@ -15,7 +15,8 @@ inline constexpr uint32_t kRestartedCalls[] = {
     __NR_openat,    __NR_ptrace,   __NR_seccomp,  __NR_prctl,         __NR_io_uring_setup, __NR_userfaultfd,
     __NR_remap_file_pages, __NR_pkey_alloc, __NR_shmat, __NR_shmdt, __NR_rt_sigaction,
     __NR_prlimit64, __NR_setrlimit, __NR_getrlimit,
-    // With fully owned files. read, write and their like may be on a pipe, where EINTR is natural: they are not here.
+    // With fully owned files. read, write and their like may be on a pipe, where EINTR is natural: they are
+    // not here, and the stub looks at the descriptor.
     __NR_pread64, __NR_pwrite64, __NR_preadv, __NR_pwritev, __NR_preadv2, __NR_pwritev2, __NR_copy_file_range,
     __NR_ftruncate, __NR_truncate, __NR_fallocate, __NR_fsync, __NR_fdatasync, __NR_sync_file_range, __NR_syncfs, __NR_sync,
     __NR_creat, __NR_openat2, __NR_lseek};

@@ -8,7 +8,9 @@
 #include "stub/restarted_calls.h"
 
 #include <asm/signal.h>
+#include <asm/stat.h>
 #include <asm/unistd.h>
+#include <linux/stat.h>
 
 namespace pagefold::stub {
 namespace {
@@ -183,6 +185,19 @@ stub_signal_entry:
 3:lea stub_restarted(%rip), %r8
   bt %rax, (%r8)
   jc 9f
+  push %rdi
+  push %rsi
+  push %rdx
+  mov %rdx, %rdi
+  call stub_is_on_regular_file
+  pop %rdx
+  pop %rsi
+  pop %rdi
+  test %al, %al
+  jnz 9f
+  mov 144(%rdx), %rax
+  mov 168(%rdx), %rcx
+  add $2, %rcx
   cmp $202, %rax                # futex: waits for a lock that hands on priority are always restarted
   jne 1f
   mov 112(%rdx), %r8d           # rsi: the operation, without FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME
@@ -359,6 +374,18 @@ extern "C" [[gnu::used]] uint64_t stub_old_handler(uint64_t signal, const uint64
     return 1;
   }
   return 0;
+}
+
+// Calls that wait on a pipe or a socket and are then interrupted, but never on a regular file. context: the handler's ucontext, as
+// words; its call has been restarted.
+extern "C" [[gnu::used]] bool stub_is_on_regular_file(const uint64_t* context) {
+  switch (context[18] /* rax */) {
+    case __NR_read: case __NR_write: case __NR_readv: case __NR_writev: break;
+    default: return false;
+  }
+  struct stat status;
+  return call(__NR_fstat, context[13] /* rdi */, reinterpret_cast<uint64_t>(&status)) == 0 &&
+         (status.st_mode & S_IFMT) == S_IFREG;
 }
 
 struct CallSet {

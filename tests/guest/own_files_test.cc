@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -124,6 +125,51 @@ TEST_F(OwnFiles, AKilledProgramsStoresReachTheFile) {
   };
   EXPECT_EQ(play(directory(), std::string(kStore) + "meet 0\n", kNoInterval, {kill_it}).status, 137);
   EXPECT_EQ(start_of("f0"), kNew);
+}
+
+// The supervisor is killed at any moment, as by a power cut. What msync returned for is in the file; the rest may be
+// older, page by page, but each page is whole. helpers/stamps_pages.c stamps all pages with a number, synchronises,
+// tells it, goes on.
+TEST_F(OwnFiles, AKilledSupervisorLosesNothingThatWasSynchronised) {
+  constexpr size_t kPages = 64, kRounds = 40;
+  const std::string file = directory() + "/stamped", told = directory() + "/told";
+  for (size_t round = 0; round < kRounds; ++round) {
+    fs::remove(told);
+    const pid_t supervisor = ::fork();
+    if (supervisor == 0) {
+      const std::string program = guest_helper_directory() + "/stamps_pages";
+      ::setenv("PATH", "/usr/bin:/bin", 1);
+      ::execl(pagefold_binary().c_str(), "pagefold", "run", "-q", "--own-files",
+              round % 2 == 0 ? "--writeback=0s" : "--writeback=1ms", "--", program.c_str(), file.c_str(), told.c_str(),
+              nullptr);
+      ::_exit(99);
+    }
+    EXPECT_TRUE(wait_until([&] { return !content_of(told).empty(); })) << "round " << round;
+    ::usleep(static_cast<useconds_t>(round * 1237 % 20'000));
+    ::kill(supervisor, SIGKILL);
+    ::waitpid(supervisor, nullptr, 0);
+    // Its guests are killed by the watcher, soon after.
+    std::string synchronised = content_of(told);
+    for (int still = 0; still < 5; ++still) {
+      ::usleep(2000);
+      if (content_of(told) != synchronised) still = 0;
+      synchronised = content_of(told);
+    }
+    const std::uint64_t least = synchronised.size();  // a byte for each number that was synchronised
+    const std::string stamps = content_of(file);
+    ASSERT_EQ(stamps.size(), kPages * kPage);
+    for (size_t page = 0; page < kPages; ++page) {
+      std::uint64_t first = 0, other = 0;
+      std::memcpy(&first, stamps.data() + page * kPage, sizeof first);
+      ASSERT_GE(first, least) << "round " << round << ", page " << page << " is older than what was synchronised";
+      for (size_t at = 0; at < kPage; at += sizeof other) {
+        std::memcpy(&other, stamps.data() + page * kPage + at, sizeof other);
+        // The guest itself may be at it when the interval has the page written.
+        if (other != first && round % 2 == 0) FAIL() << "round " << round << ": page " << page << " is torn";
+        ASSERT_GE(other, least) << "round " << round << ", page " << page;
+      }
+    }
+  }
 }
 
 // A file system without room: the store stays, the failure is told, and once there is room nothing has been lost.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "kernel/files/guest_rights.h"
 #include "kernel/process/host_proc.h"
 
 namespace pagefold::kernel {
@@ -31,37 +32,22 @@ Bytes size_of(const GuestFile& file) {
 }
 
 Result<Bytes> within_limit(const Call& call, Bytes offset, Bytes length) {
+  // To ask another process's limit, and to signal it, takes rights.
+  const ActingAs ourselves(acting_for_another() ? std::optional(own_rights()) : std::nullopt);
   rlimit limit{};
-  if (::prlimit(call.task.group, RLIMIT_FSIZE, nullptr, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return length;
+  if (::prlimit(call.task.group, RLIMIT_FSIZE, nullptr, &limit) != 0)
+    limit.rlim_cur = host_limit(call.task.group, "Max file size");
+  if (limit.rlim_cur == RLIM_INFINITY) return length;
   if (offset < limit.rlim_cur) return std::min<Bytes>(length, limit.rlim_cur - offset);
   ::syscall(SYS_tgkill, call.task.group, static_cast<pid_t>(call.notification.pid), SIGXFSZ);
   return fail(EFBIG);
 }
 
-bool has_our_rights(const Call& call) {
-  const auto tid = static_cast<pid_t>(call.notification.pid);
-  for (const char* field : {"Uid:", "Gid:", "Groups:", "CapEff:"})
-    if (host_status_field(tid, field) != host_status_field(::getpid(), field)) return false;
-  return true;
-}
-
-namespace {
-
-// What a write by an ordinary user does to a file that lends its owner's or group's rights (fs/inode.c,
-// file_remove_privs): the call is ours, and the host would let our rights count.
-void withdraw_lent_rights(const Call& call, const GuestFile& file) {
-  const mode_t mode = file.status.st_mode, group = S_ISGID | S_IXGRP;
-  const mode_t lent = (mode & S_ISUID) | ((mode & group) == group ? S_ISGID : 0);
-  if (lent != 0 && !has_our_rights(call)) (void)::fchmod(file.fd.get(), mode & 07777 & ~lent);
-}
-
-}  // namespace
-
 Changing::Changing(const Call& call, GuestFile& file)
     : files_(*call.supervisor.own_files()), gate_(call.supervisor.files().gate(file.status)) {
-  withdraw_lent_rights(call, file);
   file_ = call.supervisor.files().full(file.status);
   if (file_) contents_ = std::unique_lock(file_->contents());
+  acting_.emplace(rights_to_act_with(static_cast<pid_t>(call.notification.pid)));
 }
 
 }  // namespace pagefold::kernel

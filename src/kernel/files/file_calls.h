@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/rights.h"
 #include "kernel/calls.h"
 #include "kernel/files/own_files.h"
 
@@ -33,7 +34,8 @@ struct GuestFile {
 // nullopt: no regular file; the call is the host's alone.
 std::optional<GuestFile> guest_file(const Call& call, int fd);
 
-// While the file is changed: no frame of it is filled, and none comes into being that was not there.
+// While the file is changed: no frame of it is filled, and none comes into being that was not there; and this thread has
+// the guest's rights.
 class Changing {
  public:
   Changing(const Call& call, GuestFile& file);
@@ -53,6 +55,7 @@ class Changing {
   std::unique_lock<std::mutex> gate_;
   std::shared_ptr<cache::FullFile> file_;
   std::unique_lock<std::shared_mutex> contents_;
+  std::optional<ActingAs> acting_;
 };
 
 // Writes through this file with these flags of pwritev2 go to its end.
@@ -62,9 +65,6 @@ Bytes size_of(const GuestFile& file);
 // RLIMIT_FSIZE is the guest's, the call is ours: how many of `length` bytes may be written at `offset`. 0 with EFBIG
 // and a signal, as generic_write_check_limits() does.
 Result<Bytes> within_limit(const Call& call, Bytes offset, Bytes length);
-
-// The guest's thread has the rights of the supervisor, no more and no less: what it asks for may be done in its place.
-bool has_our_rights(const Call& call);
 
 // The page behind the last one that [offset, offset + length) touches.
 inline PageIndex page_behind(Bytes offset, Bytes length) {

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "kernel/files/file_calls.h"
+#include "kernel/files/guest_rights.h"
 #include "kernel/memory/guest_memory.h"
 
 namespace pagefold::kernel {
@@ -26,29 +27,44 @@ struct Target {
   std::shared_ptr<cache::FullFile> file;  // null: there is none
 };
 
-Target target_of(const Call& call, int directory, VirtAddr path_address) {
-  const auto path = read_guest_string(call.space(), path_address, PATH_MAX);
-  if (!path) return {};
+// How the path of an open is to be followed.
+struct Path {
+  int directory;
+  VirtAddr name;
+  std::uint64_t flags = 0;    // of open(2); O_NOFOLLOW counts
+  std::uint64_t resolve = 0;  // of openat2(2)
+};
+
+Target target_of(const Call& call, const Path& path) {
+  const auto name = read_guest_string(call.space(), path.name, PATH_MAX);
+  if (!name) return {};
   const auto tid = call.notification.pid;
-  const bool absolute = path->starts_with('/');
-  const auto base = absolute                ? fmt::format("/proc/{}/root", tid)
-                    : directory == AT_FDCWD ? fmt::format("/proc/{}/cwd", tid)
-                                            : fmt::format("/proc/{}/fd/{}", tid, directory);
+  const bool from_root = name->starts_with('/') && (path.resolve & RESOLVE_IN_ROOT) == 0;
+  if (from_root && (path.resolve & RESOLVE_BENEATH) != 0) return {};
+  const auto base = from_root                    ? fmt::format("/proc/{}/root", tid)
+                    : path.directory == AT_FDCWD ? fmt::format("/proc/{}/cwd", tid)
+                                                 : fmt::format("/proc/{}/fd/{}", tid, path.directory);
   const UniqueFd start(::open(base.c_str(), O_PATH | O_CLOEXEC));
-  open_how how{O_PATH | O_CLOEXEC, 0, absolute ? std::uint64_t{RESOLVE_IN_ROOT} : 0};
-  UniqueFd target(static_cast<int>(::syscall(SYS_openat2, start.get(), path->c_str(), &how, sizeof how)));
+  const open_how how{O_PATH | O_CLOEXEC | (path.flags & O_NOFOLLOW), 0,
+                     path.resolve | (from_root ? std::uint64_t{RESOLVE_IN_ROOT} : 0)};
+  const ActingAs acting(rights_to_act_with(static_cast<pid_t>(tid)));
+  UniqueFd target(static_cast<int>(::syscall(SYS_openat2, start.get(), name->c_str(), &how, sizeof how)));
   struct stat status {};
   if (!target || ::fstat(target.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
   auto file = call.supervisor.files().full(status);
   return {std::move(target), std::move(file)};
 }
 
-// Cuts or extends the file by `change`, called while no frame of it can be filled; the frames follow.
+// Cuts or extends the file by `change`, called with the guest's rights and while no frame of it can be filled; the
+// frames follow.
 template <class Change>
 Result<void> resize_in_place(const Call& call, cache::FullFile& file, Change&& change) {
   OwnFiles& files = *call.supervisor.own_files();
   const std::unique_lock contents(file.contents());
-  if (!change()) return fail(errno);
+  {
+    const ActingAs acting(rights_to_act_with(static_cast<pid_t>(call.notification.pid)));
+    if (!change()) return fail(errno);
+  }
   const Bytes old_size = file.size();
   count_gone(file.resize());
   files.changed(file, page_of(std::min(old_size, file.size())), OwnFiles::kAll, old_size);
@@ -78,6 +94,33 @@ void proceed_and_follow(const Call& call, cache::FullFile& file) {
   }
   count_gone(file.changed(0, OwnFiles::kAll));
   files.changed(file, 0, OwnFiles::kAll, old_size);
+}
+
+// The guest may have rights that we lack.
+bool refused(const Result<void>& done) { return !done && (done.error().code == EACCES || done.error().code == EPERM); }
+
+bool open_and_truncate(const Call& call, const Path& path) {
+  if (call.supervisor.own_files() == nullptr || (path.flags & O_TRUNC) == 0 || (path.flags & O_PATH) != 0) return false;
+  if ((path.flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return false;
+  const Target target = target_of(call, path);
+  if (!target.file) return false;
+  const auto place = fmt::format("/proc/self/fd/{}", target.place.get());
+  const int flags = (static_cast<int>(path.flags) & ~(O_CREAT | O_NOFOLLOW)) | O_CLOEXEC | O_NOCTTY;
+  UniqueFd opened;
+  const auto done = resize_in_place(call, *target.file, [&] {
+    opened.reset(::open(place.c_str(), flags));
+    return static_cast<bool>(opened);
+  });
+  if (refused(done)) {
+    proceed_and_follow(call, *target.file);
+  } else if (!done) {
+    call.fail(done.error().code);
+  } else if (const auto given =
+                 call.supervisor.listener().reply_fd(call.notification.id, opened.get(), (path.flags & O_CLOEXEC) != 0);
+             !given) {
+    call.fail(given.error().code);
+  }
+  return true;
 }
 
 }  // namespace
@@ -129,44 +172,23 @@ void on_fallocate(const Call& call) {
 }
 
 void on_truncate(const Call& call) {
-  const Target target = target_of(call, AT_FDCWD, call.argument(0));
+  const Target target = target_of(call, {AT_FDCWD, call.argument(0)});
   const auto size = static_cast<off_t>(call.argument(1));
-  if (!target.file) return call.proceed();
-  if (size < 0 || !has_our_rights(call)) return proceed_and_follow(call, *target.file);
+  if (!target.file || size < 0) return call.proceed();
   if (static_cast<Bytes>(size) > target.file->size())
     if (const auto most = within_limit(call, static_cast<Bytes>(size) - 1, 1); !most)
       return call.fail(most.error().code);
   const auto place = fmt::format("/proc/self/fd/{}", target.place.get());
-  call.finish(resize_in_place(call, *target.file, [&] { return ::truncate(place.c_str(), size) == 0; }));
+  const auto done = resize_in_place(call, *target.file, [&] { return ::truncate(place.c_str(), size) == 0; });
+  refused(done) ? proceed_and_follow(call, *target.file) : call.finish(done);
 }
 
-bool open_and_truncate(const Call& call, int directory, VirtAddr path, std::uint64_t flags) {
-  if (call.supervisor.own_files() == nullptr || (flags & O_TRUNC) == 0 || (flags & O_PATH) != 0) return false;
-  if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return false;
-  const Target target = target_of(call, directory, path);
-  if (!target.file) return false;
-  if (!has_our_rights(call)) {
-    proceed_and_follow(call, *target.file);
-    return true;
-  }
-  const auto place = fmt::format("/proc/self/fd/{}", target.place.get());
-  UniqueFd opened;
-  const auto done = resize_in_place(call, *target.file, [&] {
-    opened.reset(::open(place.c_str(), (static_cast<int>(flags) & ~(O_CREAT | O_NOFOLLOW)) | O_CLOEXEC | O_NOCTTY));
-    return static_cast<bool>(opened);
-  });
-  if (!done) {
-    call.fail(done.error().code);
-  } else if (const auto given =
-                 call.supervisor.listener().reply_fd(call.notification.id, opened.get(), (flags & O_CLOEXEC) != 0);
-             !given) {
-    call.fail(given.error().code);
-  }
-  return true;
+bool open_and_truncate(const Call& call, int directory, VirtAddr path, std::uint64_t flags, std::uint64_t resolve) {
+  return open_and_truncate(call, {directory, path, flags, resolve});
 }
 
 void on_creat(const Call& call) {
-  if (!open_and_truncate(call, AT_FDCWD, call.argument(0), O_TRUNC)) call.proceed();
+  if (!open_and_truncate(call, AT_FDCWD, call.argument(0), O_TRUNC | O_WRONLY)) call.proceed();
 }
 
 }  // namespace pagefold::kernel

@@ -2,13 +2,13 @@
 // description, so that offset, O_APPEND, O_DIRECT, quota and every errno are the host's; then the frames follow.
 // Meanwhile no frame of the file can be filled (Changing), so that no mapping ever shows older bytes than a read does.
 
-#include <sys/mman.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "kernel/files/file_calls.h"
 #include "kernel/files/guest_buffers.h"
@@ -35,24 +35,38 @@ Write shape_of(const Call& call) {
   }
 }
 
-// An address that cannot be read, for what could not be gathered: the host then ends the write there in its own way.
-void* unreadable() {
-  static void* const page = ::mmap(nullptr, kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return page;
+// The first `length` bytes of the parts.
+std::vector<iovec> cut(const std::vector<iovec>& parts, Bytes length) {
+  std::vector<iovec> some;
+  for (iovec part : parts) {
+    part.iov_len = std::min(part.iov_len, length);
+    if (part.iov_len > 0) some.push_back(part);
+    length -= part.iov_len;
+  }
+  return some;
 }
 
-// Writes length bytes, of which only the first `there` are at `from`; the guest's memory has no more.
-Result<Bytes> write_step(const Call& call, GuestFile& file, const Write& write, Bytes done, const std::byte* from,
-                         Bytes there, Bytes length) {
+// The file has been given the first `length` bytes of the parts at `start`: its frames follow.
+PageIndex follow(cache::FullFile& full, Bytes start, const std::vector<iovec>& parts, Bytes length) {
+  PageIndex gone = 0;
+  for (const iovec& part : cut(parts, length)) {
+    gone += full.wrote(start, part.iov_base, part.iov_len);
+    start += part.iov_len;
+  }
+  return gone;
+}
+
+// Writes what is staged, `done` bytes after the beginning of the call's.
+Result<Bytes> write_step(const Call& call, GuestFile& file, const Write& write, Bytes done, const Staged& staged,
+                         Bytes length) {
   const Changing changing(call, file);
   const bool append = appends(file, write.flags);
   const off_t at = write.positional ? write.offset + static_cast<off_t>(done) : -1;
   const Bytes before =
       append ? size_of(file) : static_cast<Bytes>(write.positional ? at : ::lseek(file.fd.get(), 0, SEEK_CUR));
   length = PAGEFOLD_TRY(within_limit(call, before, length));
-  there = std::min(there, length);
-  const std::array<iovec, 2> parts{{{const_cast<std::byte*>(from), there}, {unreadable(), length - there}}};
-  const ssize_t n = ::pwritev2(file.fd.get(), parts.data(), there < length ? 2 : 1, at, write.flags);
+  const std::vector<iovec> parts = cut(staged.parts, length);
+  const ssize_t n = ::pwritev2(file.fd.get(), parts.data(), static_cast<int>(parts.size()), at, write.flags);
   const int error = errno;
   if (n < 0 && changing.full() != nullptr && changing.full()->outdated())  // it may have grown all the same
     changing.note(0, OwnFiles::kAll, [](cache::FullFile& full) { return full.resize(); });
@@ -62,24 +76,23 @@ Result<Bytes> write_step(const Call& call, GuestFile& file, const Write& write, 
   const Bytes start = append ? size_of(file) - written : before;
   if (changing.full() != nullptr && n > 0)
     changing.note(page_of(start), page_behind(start, written),
-                  [&](cache::FullFile& full) { return full.wrote(start, from, written); });
+                  [&](cache::FullFile& full) { return follow(full, start, parts, written); });
   return written;
 }
 
 Result<Bytes> write_all(const Call& call, GuestFile& file, const Buffers& buffers, const Write& write) {
+  const Layout layout = (file.flags & O_DIRECT) != 0 ? Layout::AsInGuest : Layout::Packed;
   Bytes done = 0;
   while (done < buffers.size) {
     const Bytes wish = std::min(buffers.size - done, kStep);
-    const auto first = buffers.parts.empty() ? 0 : reinterpret_cast<VirtAddr>(buffers.parts.front().iov_base);
-    std::byte* const bytes = staging(wish, first);
-    const Bytes there = gather(call.space(), buffers, done, wish, bytes);
-    const auto written = write_step(call, file, write, done, bytes, there, wish);
+    const Staged staged = stage(call.space(), buffers, done, wish, layout);
+    const auto written = write_step(call, file, write, done, staged, wish);
     if (written) done += *written;
     // Memory that could not be read may be there now: it may be a mapping of the very file, which has just grown.
-    if (there < wish && (written ? *written == there : there == 0 && written.error().code == EFAULT)) {
-      std::byte next{};
-      if (gather(call.space(), buffers, done, 1, &next) == 1) continue;
-    }
+    if (staged.there < wish &&
+        (written ? *written == staged.there : staged.there == 0 && written.error().code == EFAULT) &&
+        can_read(call.space(), buffers, done))
+      continue;
     if (!written) return done > 0 ? Result<Bytes>(done) : written;
     if (*written < wish) break;
   }

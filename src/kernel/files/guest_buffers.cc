@@ -1,6 +1,7 @@
 #include "kernel/files/guest_buffers.h"
 
 #include <limits.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -31,23 +32,87 @@ Result<Buffers> buffers_of(const Call& call) {
   return all;
 }
 
-Bytes gather(Space& space, const Buffers& buffers, Bytes from, Bytes length, std::byte* to) {
-  Bytes done = 0;
+namespace {
+
+// Calls piece(address, length) for the parts of [from, from + length) of the buffers, as long as it returns true.
+template <class Piece>
+void each_part(const Buffers& buffers, Bytes from, Bytes length, Piece&& piece) {
   for (const iovec& part : buffers.parts) {
     if (from >= part.iov_len) {
       from -= part.iov_len;
       continue;
     }
-    auto at = reinterpret_cast<VirtAddr>(part.iov_base) + from;
-    for (Bytes left = std::min(part.iov_len - from, length - done); left > 0;) {
-      const Bytes n = std::min(left, kPageSize - (at & kPageMask));
-      if (!read_guest(space, at, to + done, n)) return done;
-      done += n, at += n, left -= n;
-    }
+    const Bytes n = std::min(part.iov_len - from, length);
+    if (n == 0 || !piece(reinterpret_cast<VirtAddr>(part.iov_base) + from, n)) return;
+    length -= n;
     from = 0;
-    if (done == length) break;
+  }
+}
+
+// Page by page, as far as it goes.
+Bytes copy_from_guest(Space& space, VirtAddr at, Bytes length, std::byte* to) {
+  Bytes done = 0;
+  while (done < length) {
+    const Bytes n = std::min(length - done, kPageSize - ((at + done) & kPageMask));
+    if (!read_guest(space, at + done, to + done, n)) break;
+    done += n;
   }
   return done;
+}
+
+std::byte* memory(Bytes size) {
+  thread_local std::unique_ptr<std::byte[]> memory;
+  thread_local Bytes capacity = 0;
+  if (capacity < size + kPageSize) {
+    capacity = size + kPageSize;
+    memory = std::make_unique_for_overwrite<std::byte[]>(capacity);
+  }
+  return reinterpret_cast<std::byte*>(page_up(reinterpret_cast<VirtAddr>(memory.get())));
+}
+
+// Addresses that cannot be read, for what the guest's memory does not have: the host then ends the call there in its
+// own way.
+std::byte* unreadable() {
+  static void* const pages =
+      ::mmap(nullptr, kMostAtOnce + 2 * kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return static_cast<std::byte*>(pages);
+}
+
+// How much memory the parts take, each on pages of its own.
+Bytes room_for(const Buffers& buffers, Bytes from, Bytes length) {
+  Bytes room = 0;
+  each_part(buffers, from, length, [&](VirtAddr at, Bytes n) {
+    room += page_up((at & kPageMask) + n);
+    return true;
+  });
+  return room;
+}
+
+}  // namespace
+
+Staged stage(Space& space, const Buffers& buffers, Bytes from, Bytes length, Layout layout) {
+  Staged staged;
+  const bool packed = layout == Layout::Packed;
+  std::byte* to = memory(packed ? length : room_for(buffers, from, length));
+  std::byte* const start = to;
+  each_part(buffers, from, length, [&](VirtAddr at, Bytes n) {
+    std::byte* const place = packed ? to : to + (at & kPageMask);
+    const Bytes there = copy_from_guest(space, at, n, place);
+    staged.there += there;
+    if (!packed && there > 0) staged.parts.push_back({place, there});
+    if (there < n) staged.parts.push_back({unreadable() + ((at + there) & kPageMask), n - there});
+    to = packed ? to + there : to + page_up((at & kPageMask) + n);
+    return there == n;
+  });
+  if (packed && staged.there > 0) staged.parts.insert(staged.parts.begin(), {start, staged.there});
+  return staged;
+}
+
+bool can_read(Space& space, const Buffers& buffers, Bytes from) {
+  std::byte byte{};
+  bool can = false;
+  each_part(buffers, from, 1, [&](VirtAddr at, Bytes) { return can = copy_from_guest(space, at, 1, &byte) == 1; });
+  return can;
 }
 
 Result<void> scatter(Space& space, const Buffers& buffers, Bytes from, const std::byte* bytes, Bytes length) {
@@ -63,15 +128,6 @@ Result<void> scatter(Space& space, const Buffers& buffers, Bytes from, const std
   return {};
 }
 
-std::byte* staging(Bytes size, VirtAddr like) {
-  thread_local std::unique_ptr<std::byte[]> memory;
-  thread_local Bytes capacity = 0;
-  if (capacity < size + 2 * kPageSize) {
-    capacity = size + 2 * kPageSize;
-    memory = std::make_unique_for_overwrite<std::byte[]>(capacity);
-  }
-  auto* const page = reinterpret_cast<std::byte*>(page_up(reinterpret_cast<VirtAddr>(memory.get())));
-  return page + (like & kPageMask);
-}
+std::byte* staging(Bytes size, VirtAddr like) { return memory(size + kPageSize) + (like & kPageMask); }
 
 }  // namespace pagefold::kernel

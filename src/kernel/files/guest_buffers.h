@@ -22,13 +22,26 @@ struct Buffers {
 // for addresses beyond user space, and no more than one call may transfer (Call::most).
 Result<Buffers> buffers_of(const Call& call);
 
-// Copies [from, from + length) of the buffers, as far as they can be read; returns how many bytes that was.
-Bytes gather(Space& space, const Buffers& buffers, Bytes from, Bytes length, std::byte* to);
+// What a step of a write is made of: the buffers' bytes in this thread's memory, valid until its next stage().
+struct Staged {
+  std::vector<iovec> parts;
+  Bytes there = 0;  // so many could be read; the parts behind them lie where nothing can be read
+};
+
+// Packed: as few parts as possible. AsInGuest: as many parts as the guest has, each aligned in its page as the guest's,
+// which O_DIRECT cares about.
+enum class Layout : bool { Packed, AsInGuest };
+
+// Copies [from, from + length) of the buffers, as far as they can be read.
+Staged stage(Space& space, const Buffers& buffers, Bytes from, Bytes length, Layout layout);
+
+// Whether the byte at `from` can be read.
+bool can_read(Space& space, const Buffers& buffers, Bytes from);
 
 // Copies to [from, from + length) of the buffers. EFAULT: not all of them can be written.
 Result<void> scatter(Space& space, const Buffers& buffers, Bytes from, const std::byte* bytes, Bytes length);
 
-// Memory of this thread for `size` bytes, aligned as the guest's first buffer is: O_DIRECT cares.
+// Memory of this thread for `size` bytes, aligned in its page as `like`: O_DIRECT cares. Valid until the next staging() or stage().
 std::byte* staging(Bytes size, VirtAddr like);
 
 }  // namespace pagefold::kernel

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernel/fail/failures.h"
+#include "kernel/files/guest_rights.h"
 #include "kernel/sync/host_sync.h"
 #include "kernel/supervisor.h"
 
@@ -143,13 +144,14 @@ Result<void> OwnFiles::punch(cache::FullFile& file, PageIndex first, PageIndex l
   // What is dirty there need not reach the file, but if the file refuses it must not be lost.
   PAGEFOLD_CHECK(write_back_locked(file, first, last));
   const auto at = static_cast<off_t>(bytes_of(first)), length = static_cast<off_t>(bytes_of(last - first));
-  if (::fallocate(writer->get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length) != 0) return fail(errno);
+  if (::fallocate(writer->fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length) != 0) return fail(errno);
   count_gone(file.changed(first, last));
   changed(file, first, last, file.size());
   return {};
 }
 
-Result<std::shared_ptr<const void>> OwnFiles::hold(const std::shared_ptr<cache::FullFile>& file, UniqueFd writable) {
+Result<std::shared_ptr<const void>> OwnFiles::hold(const std::shared_ptr<cache::FullFile>& file, UniqueFd writable,
+                                                   pid_t thread) {
   // Pages are written to places of their own, in any length.
   const int flags = ::fcntl(writable.get(), F_GETFL);
   if ((flags & (O_APPEND | O_DIRECT)) != 0) {
@@ -157,7 +159,7 @@ Result<std::shared_ptr<const void>> OwnFiles::hold(const std::shared_ptr<cache::
     if (!plain) return fail_errno("open " + file->name() + " for write-back");
     writable = std::move(plain);
   }
-  auto writer = file->keep(std::move(writable));
+  auto writer = file->keep({std::move(writable), rights_to_act_with(thread)});
   return std::shared_ptr<const void>(writer.get(), [this, file, writer](const void*) mutable {
     writer.reset();
     const std::lock_guard lock(mutex_);

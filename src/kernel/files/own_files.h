@@ -49,8 +49,9 @@ class OwnFiles {
   // madvise(MADV_REMOVE): the pages become a hole.
   Result<void> punch(cache::FullFile& file, PageIndex first, PageIndex last);
 
-  // A guest maps the file shared, through a descriptor open for writing: what its mapping must hold.
-  Result<std::shared_ptr<const void>> hold(const std::shared_ptr<cache::FullFile>& file, UniqueFd writable);
+  // A guest maps the file through a descriptor open for writing: what its mapping must hold.
+  Result<std::shared_ptr<const void>> hold(const std::shared_ptr<cache::FullFile>& file, UniqueFd writable,
+                                           pid_t thread);
   // Files whose last writable mapping is gone are written back and let go.
   void settle();
   // The space will make no more stores that count. Space::mutex held; settle() afterwards.

@@ -174,7 +174,7 @@ void on_openat2(const Call& call) {
   open_how how{};
   if (call.argument(3) < sizeof how || !read_guest(call.space(), call.argument(2), &how, sizeof how)) return call.proceed();
   const auto directory = static_cast<int>(call.argument(0));
-  if (open_and_truncate(call, directory, call.argument(1), how.flags)) return;
+  if (open_and_truncate(call, directory, call.argument(1), how.flags, how.resolve)) return;
   if (how.resolve == 0 && answer(call, directory, call.argument(1), how.flags)) return;
   note_fifo_open(call, directory, call.argument(1), how.flags);
   call.proceed();

@@ -65,8 +65,8 @@ Result<Backing> file_backing(const Call& call, const MapRequest& m) {
   if (const auto full = std::dynamic_pointer_cast<cache::FullFile>(backing.object)) {
     call.supervisor.own_files()->refresh(*full);
     if (full->name() != name.data()) backing.opened_as = std::make_shared<const UniqueFd>(::open(link.c_str(), O_PATH | O_CLOEXEC));
-    if (m.shared() && writable)
-      backing.hold = PAGEFOLD_TRY(call.supervisor.own_files()->hold(full, std::move(backing.fd)));
+    if (writable)  // private mappings keep the file busy, too
+      backing.hold = PAGEFOLD_TRY(call.supervisor.own_files()->hold(full, std::move(backing.fd), static_cast<pid_t>(call.notification.pid)));
   }
   return backing;
 }

@@ -8,7 +8,6 @@
 #include <sys/syscall.h>
 
 #include <cstdlib>
-#include <sstream>
 
 #include "kernel/calls.h"
 #include "kernel/memory/guest_memory.h"
@@ -23,19 +22,6 @@ constexpr std::uint64_t kIpcLock = 14, kSysResource = 24;  // capability numbers
 bool has_capability(pid_t tid, std::uint64_t number) {
   const auto effective = host_status_field(tid, "CapEff:");
   return effective && ((std::strtoull(effective->c_str(), nullptr, 16) >> number) & 1) != 0;
-}
-
-// /proc/PID/limits, for processes of other users where Pagefold lacks CAP_SYS_RESOURCE.
-Bytes soft_limit_by_name(pid_t pid, int resource) {
-  const std::string_view name = resource == RLIMIT_STACK ? "Max stack size" : "Max locked memory";
-  const auto text = read_host_file("/proc/" + std::to_string(pid) + "/limits");
-  if (!text) return RLIM_INFINITY;
-  const auto at = text->find(name);
-  if (at == std::string::npos) return RLIM_INFINITY;
-  std::istringstream words(text->substr(at + name.size()));
-  std::string soft;
-  words >> soft;
-  return soft == "unlimited" ? RLIM_INFINITY : std::strtoull(soft.c_str(), nullptr, 10);
 }
 
 std::size_t most_mappings() {
@@ -113,7 +99,7 @@ Bytes soft_limit(const Space& space, int resource) {
   if (resource == RLIMIT_DATA) return memory_limits(space, space.pid).data.rlim_cur;
   rlimit limit{};
   if (::prlimit(space.pid, static_cast<__rlimit_resource>(resource), nullptr, &limit) == 0) return limit.rlim_cur;
-  return soft_limit_by_name(space.pid, resource);
+  return host_limit(space.pid, resource == RLIMIT_STACK ? "Max stack size" : "Max locked memory");
 }
 
 bool exceeds_limit(const Space& space, int resource, Bytes wanted) {

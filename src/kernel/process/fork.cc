@@ -325,6 +325,7 @@ void on_agent_next(const Call& call) {
 // Whoever waits for this process may count on its memory being gone: the agent, which shares it, ends first.
 void on_exit_group(const Call& call) {
   if (call.task.group == call.space().pid && call.supervisor.guests().is_alone(call.task)) {
+    call.space().agent.await_arrival();
     call.supervisor.end_agent(call.space(), Supervisor::Wait::Yes);
     if (OwnFiles* files = call.supervisor.own_files()) {
       {

@@ -1,5 +1,7 @@
 #include "kernel/process/host_proc.h"
 
+#include <sys/resource.h>
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -61,6 +63,16 @@ std::optional<std::string> host_status_field(pid_t tid, const char* field) {
   const auto from = text->find_first_not_of(" \t", at + 1 + std::string_view(field).size());
   const auto to = text->find('\n', from);
   return text->substr(from, to - from);
+}
+
+Bytes host_limit(pid_t pid, std::string_view name) {
+  const auto text = read_host_file(fmt::format("/proc/{}/limits", pid));
+  const auto at = text ? text->find(name) : std::string::npos;
+  if (at == std::string::npos) return RLIM_INFINITY;
+  std::istringstream words(text->substr(at + name.size()));
+  std::string soft;
+  words >> soft;
+  return soft == "unlimited" ? RLIM_INFINITY : std::strtoull(soft.c_str(), nullptr, 10);
 }
 
 std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n) {

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -30,6 +31,9 @@ Result<std::string> read_host_file(const std::string& path);
 UniqueFd open_memory(pid_t pid);
 
 std::optional<std::string> host_status_field(pid_t tid, const char* field);
+// A soft limit in /proc/PID/limits ("Max stack size"), for processes of other users where Pagefold lacks CAP_SYS_RESOURCE;
+// RLIM_INFINITY if there is none.
+Bytes host_limit(pid_t pid, std::string_view name);
 // Field n (from 1, as in proc(5)) of /proc/PID/stat.
 std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n);
 

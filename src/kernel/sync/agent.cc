@@ -7,6 +7,8 @@ namespace {
 
 // An agent that takes longer than this has been stopped by its guest or is stuck in the host; the guest is then lost.
 constexpr auto kPatience = std::chrono::seconds(20);
+// One that is needed only to be ended.
+constexpr auto kShortPatience = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -40,6 +42,11 @@ Result<std::uint64_t> Agent::wait_idle() {
   if (!changed_.wait_for(lock, kPatience, [this] { return gone_ || waiting_id_ != 0; })) return fail(ETIMEDOUT, "agent");
   if (gone_) return fail(ESRCH, "agent");
   return waiting_id_;
+}
+
+void Agent::await_arrival() {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, kShortPatience, [this] { return gone_ || pid_ != 0; });
 }
 
 Result<void> Agent::run(const Listener& listener, std::size_t count) {

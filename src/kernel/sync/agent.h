@@ -24,6 +24,8 @@ class Agent {
   // Waits until the agent is idle; the notification through which it can be handed descriptors.
   // ESRCH when it is gone, ETIMEDOUT when it does not come (a guest may have stopped it).
   Result<std::uint64_t> wait_idle();
+  // Waits, but not for long, until it has come: it is started beside its guest, and until then has copies of its files.
+  void await_arrival();
   // Releases the agent with `count` commands in the area and waits until they are done.
   Result<void> run(const Listener& listener, std::size_t count);
   [[nodiscard]] pid_t pid() const;
