@@ -104,6 +104,23 @@ const Kind kKinds[] = {
     {1, [](Dice& d) { return fmt::format("stat {}", d.name()); }},
     {1, [](Dice&) { return std::string("maps"); }},
     {1, [](Dice& d) { return fmt::format("child {}", 1 + d.below(6)); }},
+    {3, [](Dice& d) { return fmt::format("partner {}", 1 + d.below(8)); }},
+    {2, [](Dice& d) { return fmt::format("resize {} {} {} {}", d.map(), d.page(), d.pages(), d.pages()); }},
+    {2,
+     [](Dice& d) {
+       return fmt::format("twin {} {} {} {} {} {}", d.map(), d.page(), d.pages(), d.below(2), d.map(), d.page());
+     }},
+    {1, [](Dice& d) { return fmt::format("lock {} {} {} {}", d.map(), d.page(), d.pages(), d.below(2)); }},
+    {2,
+     [](Dice& d) {
+       return fmt::format("preadv_map {} {} {} {} {}", d.slot(), d.map(), d.offset(), d.length(), d.offset());
+     }},
+    {2,
+     [](Dice& d) {
+       return fmt::format("pwritev_map {} {} {} {} {}", d.slot(), d.map(), d.offset(), d.length(), d.offset());
+     }},
+    {1, [](Dice& d) { return fmt::format("exchange {} {}", d.name(), d.name()); }},
+    {1, [](Dice& d) { return fmt::format("append {} {} {}", d.name(), d.length(), d.byte()); }},
 };
 
 }  // namespace

@@ -27,11 +27,12 @@ struct ColdPage {
   bool followed = false;  // and mirrors of it must go
 };
 
-// Host-mapped memory is ordinary memory of the host; reading it cannot come back to us. Never by process id: the process
-// may have exec'ed a set-uid program since, while a thread of another process still lives in this space.
+// Host-mapped memory is ordinary memory of the host; reading it cannot come back to us. Never by process id: the
+// process may have exec'ed a set-uid program since, while a thread of another process still lives in this space.
 Result<void> copy_host(const Space& space, VirtAddr address, void* local, Bytes length, bool write) {
   const auto at = static_cast<off_t>(address);
-  const ssize_t n = write ? ::pwrite(space.memory.get(), local, length, at) : ::pread(space.memory.get(), local, length, at);
+  const ssize_t n =
+      write ? ::pwrite(space.memory.get(), local, length, at) : ::pread(space.memory.get(), local, length, at);
   return n == static_cast<ssize_t>(length) ? Result<void>{} : fail(EFAULT);
 }
 

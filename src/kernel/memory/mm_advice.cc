@@ -150,6 +150,24 @@ Result<void> populate_advice(const Call& call, VirtRange r, int advice) {
   return {};
 }
 
+// What the host maps itself is filled by the host, which knows where a file ends.
+Result<void> fill_locked(const Call& call, VirtRange r) {
+  Space& space = call.space();
+  std::vector<vm::Vma> hosts;
+  {
+    const std::lock_guard lock(space.mutex);
+    space.map.visit(r, [&](const vm::Vma& v) {
+      if (v.host() && v.object) hosts.push_back(vm::clip(v, r));
+    });
+    for (const vm::Vma& v : hosts) {
+      if (v.prot == vm::kNone) return fail(ENOMEM);
+      const auto filled = advise_host(call, v.range, v.writable() && !v.shared ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+      if (!filled && filled.error().code != EINVAL) return fail(ENOMEM);  // EINVAL: a device
+    }
+  }
+  return populate(call.supervisor, space, r, Purpose::Lock) ? Result<void>{} : fail(ENOMEM);
+}
+
 Result<void> lock_range(const Call& call, VirtRange r, bool on_fault) {
   Space& space = call.space();
   bool covered = false;
@@ -161,8 +179,7 @@ Result<void> lock_range(const Call& call, VirtRange r, bool on_fault) {
     space.map.modify(r, [](vm::Vma& v) { v.locked = true; });
   }
   if (!covered) return fail(ENOMEM);
-  if (!on_fault && !populate(call.supervisor, space, r, Purpose::Lock)) return fail(ENOMEM);
-  return {};
+  return on_fault ? Result<void>{} : fill_locked(call, r);
 }
 
 void mlock(const Call& call, bool on_fault) {

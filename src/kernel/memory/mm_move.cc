@@ -87,7 +87,7 @@ void add_piece(Space& space, vm::Vma v, VirtRange r) {
 // A host-mapped range: the host moves or resizes it, the model follows.
 Result<VirtAddr> move_host(const Call& call, const vm::Vma& v, const Move& m, VirtAddr target) {
   Space& space = call.space();
-  const std::uint64_t flags = target == m.old_start ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
+  const std::uint64_t flags = target == m.old_start ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED | (m.flags & MREMAP_DONTUNMAP);
   // Where the model has nothing, the host may have the background, or what it has not let go of yet.
   if (target == m.old_start && m.new_size > m.old_size) {
     const VirtRange more{m.old_start + m.old_size, m.old_start + m.new_size};
@@ -98,8 +98,10 @@ Result<VirtAddr> move_host(const Call& call, const vm::Vma& v, const Move& m, Vi
                              {SYS_mremap, {m.old_start, m.old_size, m.new_size, flags, target, 0}, 0, 0}));
   vm::Vma moved = v;
   if (target != m.old_start) PAGEFOLD_CHECK(unmap_range(space, {target, target + m.new_size}));
-  space.map.remove(m.old_range());
-  space.host.erase(m.old_range());
+  if (!m.keep_old()) {
+    space.map.remove(m.old_range());
+    space.host.erase(m.old_range());
+  }
   moved.range = {target, target + m.new_size};
   moved.layer = target;
   space.host.set(wanted(moved));
@@ -150,15 +152,18 @@ Result<VirtAddr> move(const Call& call, const Move& m, std::vector<vm::Vma> piec
 Result<VirtAddr> duplicate(const Call& call, const Move& m, vm::Vma v) {
   Space& space = call.space();
   if (!v.shared) return fail(EINVAL);
-  if (v.host()) return fail(EINVAL);
   if (!m.may_move()) return fail(ENOMEM);
   const auto gap = m.fixed() ? std::optional(m.target) : space.map.find_gap(m.new_size);
   if (!gap) return fail(ENOMEM);
   const VirtRange there{*gap, *gap + m.new_size};
+  if (v.host())
+    PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(),
+                               {SYS_mremap, {m.old_start, 0, m.new_size, MREMAP_MAYMOVE | MREMAP_FIXED, there.start, 0}, 0, 0}));
   PAGEFOLD_CHECK(unmap_range(space, there));
   v.offset = v.object_offset(m.old_start);
   v.range = there;
   v.layer = there.start;
+  if (v.host()) space.host.set(wanted(v));
   space.map.insert(std::move(v));
   PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), there, Urgency::Lazy));
   return there.start;

@@ -126,9 +126,7 @@ static void op_hole(void) {
   tell(lseek(fd_of(a[0]), a[1], a[2] & 1 ? SEEK_HOLE : SEEK_DATA));
 }
 // The file's own bytes, to and from a mapping: the kernel touches the pages.
-// With O_DIRECT, which of two errors is told is left to the file system.
 static void op_read_map(void) {
-  if (fcntl(fd_of(a[0]), F_GETFL) & O_DIRECT) return;
   tell(pread(fd_of(a[0]), slot(a[1]) + a[2], bounded(a[3]), a[4]));
 }
 static void op_map(void) {
@@ -213,22 +211,29 @@ static void op_maps(void) {
            runs[i].offset);
   }
 }
-// Not from a mapping of the very file, nor past O_DIRECT: how such writes proceed is left to the file system.
-static int is_self(const char* from, int fd) {
+// Not where the bytes read and those written are the same ones of one file: how far a write has got when it reads them again is
+// left to the file system. Nor past O_DIRECT from a mapping of the very file, whose pages the write invalidates.
+static int meets_itself(const char* from, int fd, size_t length, off_t to) {
   struct stat target, source;
   if (fstat(fd, &target) != 0) return 0;
-  if (fcntl(fd, F_GETFL) & O_DIRECT) return 1;
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags & O_APPEND) to = target.st_size;
   size_t count = read_runs(runs, kMostRuns);
   for (size_t i = 0; i < count; ++i) {
     const char* name = strrchr(runs[i].what, '/');
-    if (name == NULL || runs[i].end <= (unsigned long)from || runs[i].start > (unsigned long)from + kMostBytes) continue;
-    if (stat(name + 1, &source) != 0 || source.st_ino == target.st_ino) return 1;
+    const unsigned long begin = runs[i].start > (unsigned long)from ? runs[i].start : (unsigned long)from;
+    const unsigned long end = runs[i].end < (unsigned long)from + length ? runs[i].end : (unsigned long)from + length;
+    if (name == NULL || begin >= end) continue;
+    if (stat(name + 1, &source) == 0 && source.st_ino != target.st_ino) continue;
+    if (flags & O_DIRECT) return 1;
+    const off_t first = (off_t)(runs[i].offset + (begin - runs[i].start)), last = first + (off_t)(end - begin);
+    if (first < to + (off_t)length + (off_t)PAGE && to < last + (off_t)PAGE) return 1;
   }
   return 0;
 }
 static void op_write_map(void) {
   char* from = slot(a[1]) + a[2];
-  if (!is_self(from, fd_of(a[0]))) tell(pwrite(fd_of(a[0]), from, bounded(a[3]), a[4]));
+  if (!meets_itself(from, fd_of(a[0]), bounded(a[3]), a[4])) tell(pwrite(fd_of(a[0]), from, bounded(a[3]), a[4]));
 }
 // Into a pipe: the kernel itself touches the pages.
 static void op_pipe_map(void) {
@@ -247,6 +252,50 @@ static void op_remap(void) {
       mremap(from, (size_t)a[2] * PAGE, (size_t)a[3] * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, slot(a[4]) + a[5] * (long)PAGE);
   tell(moved == MAP_FAILED ? -1 : 0);
 }
+// In place: grows where there is room, shrinks.
+static int is_in_one_run(const char* from, size_t length) {
+  size_t count = read_runs(runs, kMostRuns), i = 0;
+  while (i < count && !(runs[i].start <= (unsigned long)from && (unsigned long)from + length <= runs[i].end)) ++i;
+  return i < count;
+}
+static void op_resize(void) {
+  char* from = slot(a[0]) + a[1] * (long)PAGE;
+  if (!is_in_one_run(from, (size_t)a[2] * PAGE)) return;
+  tell(mremap(from, (size_t)a[2] * PAGE, (size_t)a[3] * PAGE, 0) == MAP_FAILED ? -1 : 0);
+}
+// A second mapping of the same pages (old size 0: shared ones only), or one that leaves the old range mapped and empty.
+static void op_twin(void) {
+  char *from = slot(a[0]) + a[1] * (long)PAGE, *to = slot(a[4]) + a[5] * (long)PAGE;
+  const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+  if (!is_in_one_run(from, (size_t)a[2] * PAGE)) return;
+  void* made = a[3] & 1 ? mremap(from, 0, (size_t)a[2] * PAGE, flags, to)
+                        : mremap(from, (size_t)a[2] * PAGE, (size_t)a[2] * PAGE, flags | 4 /* MREMAP_DONTUNMAP */, to);
+  tell(made == MAP_FAILED ? -1 : 0);
+}
+static void op_lock(void) {
+  char* from = slot(a[0]) + a[1] * (long)PAGE;
+  tell(a[3] & 1 ? mlock(from, (size_t)a[2] * PAGE) : munlock(from, (size_t)a[2] * PAGE));
+}
+static void op_preadv_map(void) {
+  struct iovec v[2] = {{slot(a[1]) + a[2], bounded(a[3])}, {buffer, bounded(a[3])}};
+  tell(preadv(fd_of(a[0]), v, 2, a[4]));
+}
+static void op_pwritev_map(void) {
+  struct iovec v[3] = {{slot(a[1]) + a[2], bounded(a[3])}, {buffer, 100}, {slot(a[1]) + a[2] + PAGE, 10}};
+  if (meets_itself(slot(a[1]) + a[2], fd_of(a[0]), bounded(a[3]) + PAGE + 10, a[4])) return;
+  fill('v', 100);
+  tell(pwritev(fd_of(a[0]), v, 3, a[4]));
+}
+static void op_exchange(void) {
+  tell(renameat2(AT_FDCWD, name_of(a[0], name1), AT_FDCWD, name_of(a[1], name2), RENAME_EXCHANGE));
+}
+static void op_append(void) {
+  fill((int)a[2], bounded(a[1]));
+  int fd = open(name_of(a[0], name1), O_WRONLY | O_APPEND);
+  if (fd < 0) return tell(-1);
+  tell(write(fd, buffer, bounded(a[1])));
+  close(fd);
+}
 // For a driver: says that this line has been reached, and waits to be told to go on.
 static void op_meet(void) {
   char text[32];
@@ -256,7 +305,9 @@ static void op_meet(void) {
   while (access(text, F_OK) != 0) usleep(500);
 }
 
+static void end_partner(void);
 static void clear(void) {
+  end_partner();
   for (int i = 0; i < kFds; ++i) {
     if (fds[i] >= 0) close(fds[i]);
     fds[i] = -1;
@@ -282,6 +333,7 @@ static void op_files(void) {
   }
 }
 static void op_child(void);
+static void op_partner(void);
 
 static const struct {
   const char* word;
@@ -295,6 +347,8 @@ static const struct {
     {"copy", op_copy},         {"splice", op_splice},     {"rename", op_rename},     {"link", op_link},         {"unlink", op_unlink},
     {"stat", op_stat},         {"maps", op_maps},         {"meet", op_meet},         {"reset", op_reset},       {"files", op_files},
     {"child", op_child},       {"pipe_map", op_pipe_map},
+    {"resize", op_resize},     {"twin", op_twin},         {"lock", op_lock},         {"preadv_map", op_preadv_map},
+    {"pwritev_map", op_pwritev_map}, {"exchange", op_exchange}, {"append", op_append}, {"partner", op_partner},
 };
 
 static FILE* program;
@@ -339,6 +393,62 @@ static void op_child(void) {
   printf(" child %d", status);
   char text[256];
   while (lines-- > 0 && fgets(text, sizeof text, program) != NULL) ++line_number;
+}
+
+// A second process that lives on until the next reset, forked when it is first asked for: it runs the next lines, as many as the
+// number says, with the mappings and descriptors that it has. The first process waits.
+static pid_t partner;
+static int to_partner = -1, from_partner = -1;
+
+struct order {
+  long place, lines;
+  int line_number;
+};
+
+static void end_partner(void) {
+  if (to_partner < 0) return;
+  close(to_partner), close(from_partner);
+  to_partner = from_partner = -1;
+  MUST(waitpid(partner, NULL, 0));
+}
+
+static void be_partner(int in, int out) {
+  struct order order;
+  fclose(program);
+  program = fopen("program", "r");
+  while (read(in, &order, sizeof order) == sizeof order) {
+    line_number = order.line_number;
+    fseek(program, order.place, SEEK_SET);
+    while (order.lines-- > 0 && run_line() != 0) {
+    }
+    fflush(stdout);
+    MUST(write(out, "", 1));
+  }
+  leave(0);
+}
+
+static void start_partner(void) {
+  int to[2], from[2];
+  MUST(pipe2(to, O_CLOEXEC)), MUST(pipe2(from, O_CLOEXEC));
+  partner = fork_child();
+  if (partner == 0) {
+    close(to[1]), close(from[0]);
+    be_partner(to[0], from[1]);
+  }
+  close(to[0]), close(from[1]);
+  to_partner = to[1], from_partner = from[0];
+}
+
+static void op_partner(void) {
+  if (to_partner < 0) start_partner();
+  struct order order = {ftell(program), a[0] % 16, line_number};
+  char byte, text[256];
+  fflush(stdout);
+  MUST(write(to_partner, &order, sizeof order));
+  MUST(read(from_partner, &byte, 1));
+  long lines = order.lines;
+  while (lines-- > 0 && fgets(text, sizeof text, program) != NULL) ++line_number;
+  printf(" end of partner");
 }
 
 int main(int argc, char** argv) {
