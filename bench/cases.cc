@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "bench/file_cases.h"
+
 namespace pagefold::bench {
 namespace {
 
@@ -89,6 +91,7 @@ std::vector<Case> all_cases(const std::string& programs) {
       {"memory-touch", {touch, "400"}, Measure::SupervisorMemory, 1, {}, 5, 2},
       {"memory-bash-loop", bash_loop, Measure::SupervisorMemory, 1, {}, 5, 2},
   };
+  add_file_cases(cases, programs);
   add_load_cases(cases);
   // What the choice of the loader costs or saves in a guest, where each of its calls and faults is a message.
   const std::vector<std::string> python = {"/usr/bin/python3", "-c", "import json,re,os"};

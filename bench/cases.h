@@ -33,6 +33,8 @@ struct Case {
   unsigned rounds = 15;
   unsigned quick_rounds = 5;
   bool bind_now = false;  // Load, LoadMemory: LD_BIND_NOW=1, for both loaders
+  std::vector<std::string> flags{};  // more, of `pagefold run`
+  bool about_files = false;  // wants what write_file_sources() writes
 };
 
 // `programs` is the folder of the built bench/programs.

@@ -12,6 +12,7 @@
 #include "bench/cases.h"
 #include "bench/command.h"
 #include "bench/crash_rate.h"
+#include "bench/file_cases.h"
 #include "bench/measurement.h"
 #include "bench/render.h"
 
@@ -92,6 +93,10 @@ int run(const Options& options) {
   const Scratch scratch;
   if (scratch.path().empty()) return complain("no temporary directory");
   if (const Result<void> written = write_sources(scratch.path()); !written) return complain(written.error().message());
+
+  const bool on_files = std::ranges::any_of(cases, [](const Case& one) { return one.about_files; });
+  if (const Result<void> written = on_files ? write_file_sources(scratch.path()) : Result<void>{}; !written)
+    return complain(written.error().message());
 
   if (cases.empty()) return tell_crash_rate(options, scratch.path()) ? 0 : 1;
   const std::vector<Row> rows = measure_all(cases, {options.pagefold, options.loader, scratch.path(), options.rounds, options.quick});

@@ -81,7 +81,7 @@ Measured<double> time_of(const Command& command, Measure measure) {
 Measured<Pair> time_round(const Case& subject, Placement placement, const Settings& settings) {
   const Command command = command_of(subject, placement, settings);
   const double native = PAGEFOLD_TRY(time_of(command, subject.measure));
-  const double ours = PAGEFOLD_TRY(time_of(under_pagefold(command, settings, {}), subject.measure));
+  const double ours = PAGEFOLD_TRY(time_of(under_pagefold(command, settings, subject.flags), subject.measure));
   return Pair{native, ours};
 }
 
