@@ -103,8 +103,14 @@ constexpr Dwfl_Thread_Callbacks kThread = {next_thread, nullptr, read_stack, set
 
 struct Walk {
   Dwfl* files;
-  Dwarf_Addr place = 0;  // 0: no frame of the program has been met
+  Dwarf_Addr place = 0;  // of the innermost frame of the program; 0: none has been met
+  Dwarf_Addr named = 0;  // the innermost from there whose function has a name
 };
+
+const char* function_at(Dwfl_Module* module, Dwarf_Addr at, GElf_Off& into) {
+  GElf_Sym symbol;
+  return ::dwfl_module_addrinfo(module, at, &into, &symbol, nullptr, nullptr, nullptr);
+}
 
 int look_at_frame(Dwfl_Frame* frame, void* argument) {
   auto& walk = *static_cast<Walk*>(argument);
@@ -115,7 +121,10 @@ int look_at_frame(Dwfl_Frame* frame, void* argument) {
   Dwfl_Module* const module = ::dwfl_addrmodule(walk.files, pc);
   if (module == nullptr) return DWARF_CB_ABORT;
   if (is_runtime(::dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr))) return DWARF_CB_OK;
-  walk.place = pc;
+  if (walk.place == 0) walk.place = pc;
+  GElf_Off into = 0;
+  if (function_at(module, pc, into) == nullptr) return DWARF_CB_OK;
+  walk.named = pc;
   return DWARF_CB_ABORT;
 }
 
@@ -124,10 +133,9 @@ std::string describe(Dwfl* files, Dwarf_Addr at) {
   if (module == nullptr) return {};
   const std::string_view name = ::dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
   GElf_Off into = 0;
-  GElf_Sym symbol;
   Dwarf_Addr bias = 0;
   ::dwfl_module_getelf(module, &bias);
-  const char* function = ::dwfl_module_addrinfo(module, at, &into, &symbol, nullptr, nullptr, nullptr);
+  const char* const function = function_at(module, at, into);
   std::string text = function == nullptr ? fmt::format("{}+{:#x}", name, at - bias) : fmt::format("{}+{:#x} ({})", demangled(function), into, name);
   int line = 0;
   if (Dwfl_Line* const source = ::dwfl_module_getsrc(module, at))
@@ -181,7 +189,8 @@ std::string PlaceFinder::find(const CodeSnapshot& code) {
   Walk walk{dwfl};
   if (code.stack != 0 && ::dwfl_attach_state(dwfl, nullptr, kTheThread, &kThread, const_cast<CodeSnapshot*>(&code)))
     ::dwfl_getthread_frames(dwfl, kTheThread, look_at_frame, &walk);
-  return describe(dwfl, walk.place != 0 ? walk.place : code.instruction);
+  const std::string place = describe(dwfl, walk.place != 0 ? walk.place : code.instruction);
+  return walk.named == walk.place || walk.named == 0 ? place : place + ", called from " + describe(dwfl, walk.named);
 }
 
 void find_places(RunSummary& summary) {

@@ -16,7 +16,8 @@ class PlaceFinder {
  public:
   PlaceFinder();
   ~PlaceFinder();
-  // "put_record+0x1c (store), store.c:42"; without a symbol "store+0x11c9", an address of the file; empty: nothing is known.
+  // "put_record+0x1c (store), store.c:42". Without a symbol "store+0x11c9", an address of the file, and behind it the next
+  // function up the stack that has a name, ", called from main+0x35 (store)". Empty: nothing is known.
   std::string find(const event::CodeSnapshot& code);
 
  private:

@@ -207,8 +207,11 @@ std::string what_happened(const HitLine& hit) {
 std::string who_met_it(const HitLine& hit) {
   if (hit.process == 0) return "in the background";
   std::string text = fmt::format("process {}, {}", hit.process, printable(hit.program.substr(hit.program.rfind('/') + 1)));
-  if (!hit.place.empty()) text += ", in " + printable(hit.place);
-  return text;
+  if (hit.place.empty()) return text;
+  std::string place = printable(hit.place);
+  constexpr std::string_view kCaller = ", called from ";
+  if (const auto caller = place.find(kCaller); caller != std::string::npos) place.replace(caller, 2, ",\n         ");
+  return text + ", in " + place;
 }
 
 void tell_failures(std::string& story, const RunSummary& summary, const Ink& ink) {

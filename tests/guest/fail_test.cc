@@ -184,6 +184,13 @@ TEST_F(Failing, KillComesBeforeTheCallHasAnEffect) {
   EXPECT_EQ(hit(0)["outcome"], "killed");
 }
 
+TEST_F(Failing, TheSecondMsyncKills) {
+  const RunResult result = run_program({"kill:when=msync:2"}, std::string("reset\n") + kMapAndStore + "msync 0 0 1 0\nstore 0 0 10 121\nmsync 0 0 1 0\nload 0 0 1\n");
+  EXPECT_EQ(result.status, 137);
+  EXPECT_EQ(hit(0)["match"], 2);
+  EXPECT_EQ(content("f0").substr(0, 10), std::string(10, 'y'));  // the process died, not the machine
+}
+
 TEST_F(Failing, DelaysAreWaited) {
   const RunResult result = run_program({"read:path=*/f1:via=call:delay=100ms", "read:path=*/f1:via=map:delay=100ms"},
                                        "reset\nopen 0 1 0\nread 0 10\nread 0 10\nmap 0 0 20 1 1 0\nload 0 4096 1\nload 0 4096 1\n");

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <fstream>
+#include <regex>
+#include <sstream>
 
 #include "inject/grammar.h"
 #include "inject/parse.h"
@@ -123,6 +126,20 @@ TEST(FailSpec, TheHelpNamesEveryWord) {
   const std::string text = help();
   for (const PlaceRow& row : places()) EXPECT_THAT(text, HasSubstr("  " + std::string(row.name) + " "));
   for (const ConditionRow& row : conditions()) EXPECT_THAT(text, HasSubstr("  " + std::string(row.name) + "="));
+}
+
+// What README and docs/failures.md give as examples is understood.
+TEST(FailSpec, TheExamplesOfTheDocumentsAreRight) {
+  static const std::regex pattern(R"re(--fail ('([^']+)'|[a-z]+:[^ `]+))re");
+  std::size_t found = 0;
+  for (const char* name : {"/README.md", "/docs/failures.md"}) {
+    std::ostringstream text;
+    text << std::ifstream(std::string(PAGEFOLD_SOURCE_DIR) + name).rdbuf();
+    const std::string document = text.str();
+    for (std::sregex_iterator at(document.begin(), document.end(), pattern), end; at != end; ++at, ++found)
+      read(((*at)[2].matched ? (*at)[2] : (*at)[1]).str().c_str());
+  }
+  EXPECT_GE(found, 12U);
 }
 
 // What the help gives as examples is understood.

@@ -56,6 +56,53 @@ TEST(Story, OfCatReadsLikeThis) {
             "  calls  61 system calls came to Pagefold, 1 change of the host's mappings\n");
 }
 
+RunSummary failing_run() {
+  RunSummary summary = cat_run();
+  summary.failures = {{"read:page=1:eio", 3, 1}, {"write:enospc", 0, 0}};
+  HitLine hit;
+  hit.number = 2;
+  hit.what = "pread64";
+  hit.path = "/data/a\nb";
+  hit.offset = 4096;
+  hit.length = 100;
+  hit.process = 7;
+  hit.program = "/usr/bin/cat";
+  hit.outcome = "EIO";
+  hit.place = "lib.so+0x12, called from put+0x3 (lib.so)";
+  HitLine background;
+  background.what = "mmap";
+  background.length = 1 << 20;
+  background.outcome = "ENOMEM";
+  summary.hits = {hit, background};
+  summary.more_hits = 2;
+  return summary;
+}
+
+TEST(Story, OfFailuresReadsLikeThis) {
+  const std::string story = render_story(failing_run(), Colour::No);
+  EXPECT_EQ(story.substr(story.find("\n  failures") + 1),
+            "  failures asked for                                     matched       hit\n"
+            "  read:page=1:eio                                              3         1\n"
+            "  write:enospc                                                 0         0  nothing matched it\n"
+            "  hit    pread64 of /data/a\\012b, page 1: EIO\n"
+            "         process 7, cat, in lib.so+0x12,\n"
+            "         called from put+0x3 (lib.so)\n"
+            "  hit    mmap of 1 MiB: ENOMEM\n"
+            "         in the background\n"
+            "         and 2 more hits\n");
+}
+
+TEST(Story, JsonHasEachHit) {
+  const auto json = nlohmann::json::parse(to_json(failing_run()))["failures"];
+  EXPECT_EQ(json["specs"][0], nlohmann::json({{"spec", "read:page=1:eio"}, {"matches", 3}, {"hits", 1}}));
+  EXPECT_EQ(json["hits"][0]["match"], 2);
+  EXPECT_EQ(json["hits"][0]["page"], 1);
+  EXPECT_EQ(json["hits"][0]["place"], "lib.so+0x12, called from put+0x3 (lib.so)");
+  EXPECT_FALSE(json["hits"][1].contains("path"));
+  EXPECT_EQ(json["more_hits"], 2);
+  EXPECT_FALSE(nlohmann::json::parse(to_json(cat_run())).contains("failures"));
+}
+
 TEST(Story, SaysWhichLoaderLoadedThePrograms) {
   RunSummary summary = cat_run();
   summary.loaders = {0, 1, 0};
