@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "base/fd.h"
@@ -30,7 +31,7 @@ Result<std::vector<uint8_t>> part(int fd, uint64_t offset, uint64_t size) {
 }
 
 template <class T>
-T at(const std::vector<uint8_t>& bytes, uint64_t offset) {
+T at(std::span<const uint8_t> bytes, uint64_t offset) {
   T value{};
   if (offset <= bytes.size() && sizeof(T) <= bytes.size() - offset)
     std::memcpy(&value, bytes.data() + offset, sizeof(T));
@@ -38,13 +39,12 @@ T at(const std::vector<uint8_t>& bytes, uint64_t offset) {
 }
 
 // The descriptor of NT_GNU_BUILD_ID in a note segment; empty: there is none.
-std::vector<uint8_t> build_id_in(const std::vector<uint8_t>& notes) {
+std::span<const uint8_t> build_id_in(std::span<const uint8_t> notes) {
   for (uint64_t offset = 0; offset + sizeof(Elf64_Nhdr) <= notes.size();) {
     const auto note = at<Elf64_Nhdr>(notes, offset);
     const uint64_t description = offset + sizeof note + ((note.n_namesz + 3ull) & ~3ull);
     if (note.n_type == NT_GNU_BUILD_ID && description + note.n_descsz <= notes.size())
-      return {notes.begin() + static_cast<long>(description),
-              notes.begin() + static_cast<long>(description + note.n_descsz)};
+      return notes.subspan(description, note.n_descsz);
     offset = description + ((note.n_descsz + 3ull) & ~3ull);
   }
   return {};
@@ -60,7 +60,7 @@ Result<std::vector<uint8_t>> build_id(int fd) {
     const auto segment = at<Elf64_Phdr>(segments, i * sizeof(Elf64_Phdr));
     if (segment.p_type != PT_NOTE || segment.p_filesz > 65536) continue;
     const auto notes = PAGEFOLD_TRY(part(fd, segment.p_offset, segment.p_filesz));
-    if (auto found = build_id_in(notes); !found.empty()) return found;
+    if (const auto found = build_id_in(notes); !found.empty()) return std::vector<uint8_t>(found.begin(), found.end());
   }
   return fail(ENOENT, "no build-id");
 }
