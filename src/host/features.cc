@@ -223,7 +223,7 @@ void limit_findings(std::vector<Finding>& findings) {
 void loader_findings(std::vector<Finding>& findings) {
   const Row libc{"loader_libc", "a libc that ld-pagefold.so knows", Need::Optional,
                  "loading programs with Pagefold's own loader", kNewTable};
-  const Result<std::string> known = probe_loader_libc(own_libc());
+  const Result<std::string> known = probe_loader_libc(system_libc());
   findings.push_back(known ? present(libc, *known) : missing(libc, known.error()));
   const Row processor{"loader_cpu", "a processor that ld-pagefold.so knows", Need::Optional,
                       "choosing the same string and maths functions as glibc's loader",

@@ -3,10 +3,11 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <link.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -73,22 +74,15 @@ std::string hexadecimal(const std::vector<uint8_t>& bytes) {
 
 }  // namespace
 
-std::string own_libc() {
-  std::string path;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, size_t, void* out) {
-        const std::string name = info->dlpi_name;
-        if (!name.ends_with("/libc.so.6")) return 0;
-        *static_cast<std::string*>(out) = name;
-        return 1;
-      },
-      &path);
-  return path;
+std::string system_libc() {
+  constexpr std::array kPlaces = {"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib64/libc.so.6", "/usr/lib/libc.so.6"};
+  const auto* found = std::ranges::find_if(kPlaces, [](const char* path) { return ::access(path, R_OK) == 0; });
+  return found == kPlaces.end() ? std::string() : *found;
 }
 
 Result<std::string> probe_loader_libc(const std::string& path) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return fail(errno, path.empty() ? "no libc.so.6 in this process" : path);
+  if (!file) return fail(errno, path.empty() ? "no libc.so.6 where distributions have it" : path);
   const auto id = build_id(file.get());
   if (!id) return fail(id.error().code, path + ": " + id.error().context);
   const glibc::Build* build = glibc::find_build(*id);

@@ -62,8 +62,8 @@ Result<std::string> own_cgroup2(const std::string& mountinfo, const std::string&
 // Creates a cgroup below `directory`, looks for cgroup.kill in it and removes it.
 Result<void> probe_cgroup2(const std::string& directory);
 
-// The libc.so.6 that this process runs on; empty: none.
-std::string own_libc();
+// The libc.so.6 that programs of this system run on: where distributions have it (the command itself is static); empty: none.
+std::string system_libc();
 // What ld-pagefold.so knows of a libc.so.6 ("/lib/.../libc.so.6 2.36-9+deb12u14"). ENOTSUP: no table for its build-id.
 Result<std::string> probe_loader_libc(const std::string& path);
 // Whether it can fill cpu_features exactly on this processor.

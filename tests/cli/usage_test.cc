@@ -12,7 +12,7 @@ namespace {
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 TEST(Usage, EveryVerbHasHelpWithAnExample) {
-  for (const std::string verb : {"run", "ps", "maps", "smaps", "doctor", "tour"}) {
+  for (const std::string verb : {"run", "crash", "replay", "ps", "maps", "smaps", "doctor", "tour"}) {
     for (const char* flag : {"--help", "-h"}) {
       const Outcome outcome = pagefold({verb, flag});
       EXPECT_EQ(outcome.exit_code, 0) << verb;
@@ -26,7 +26,7 @@ TEST(Usage, EveryVerbHasHelpWithAnExample) {
 TEST(Usage, TheHelpOfTheCommandNamesEveryVerb) {
   const Outcome outcome = pagefold({"--help"});
   EXPECT_EQ(outcome.exit_code, 0);
-  for (const std::string verb : {"run", "ps", "maps", "smaps", "doctor", "tour", "version"}) {
+  for (const std::string verb : {"run", "crash", "replay", "ps", "maps", "smaps", "doctor", "tour", "version"}) {
     EXPECT_TRUE(contains(outcome.out, "\n  " + verb + ' ')) << verb;
   }
 }

@@ -94,15 +94,15 @@ TEST(Features, RequireRunnableNeverRefusesWhereDoctorIsContent) {
 }
 
 TEST(LoaderLibc, AKnownOneIsNamedByItsPackageVersion) {
-  const Result<std::string> known = probe_loader_libc(own_libc());
+  const Result<std::string> known = probe_loader_libc(system_libc());
   if (!known && known.error().code == ENOTSUP) GTEST_SKIP() << known.error().message();
   ASSERT_TRUE(known) << known.error().message();
-  EXPECT_TRUE(known->starts_with(own_libc() + " 2.")) << *known;
+  EXPECT_TRUE(known->starts_with(system_libc() + " 2.")) << *known;
 }
 
 TEST(LoaderLibc, AnUnknownBuildIdIsReportedWithItsNumber) {
   const std::string copy = std::filesystem::temp_directory_path() / ("libc-" + std::to_string(::getpid()) + ".so.6");
-  std::filesystem::copy_file(own_libc(), copy, std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(system_libc(), copy, std::filesystem::copy_options::overwrite_existing);
   std::string bytes(std::filesystem::file_size(copy), '\0');
   {
     std::ifstream(copy, std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
