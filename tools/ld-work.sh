@@ -128,6 +128,31 @@ echo "exit code $?"
 kill $!
 B
 
+# A window of Qt, drawn and read back; it closes itself.
+cat >"$folder/input/window.py" <<'P'
+from PyQt5.QtCore import QTimer
+from PyQt5.QtWidgets import QApplication, QLabel
+application = QApplication(["window"])
+label = QLabel("hello")
+label.resize(200, 100)
+label.show()
+def look():
+    image = label.grab().toImage()
+    colours = {image.pixel(x, y) for x in range(200) for y in range(100)}
+    print(application.platformName(), label.isVisible(), image.width(), image.height(), len(colours) > 1)
+    application.quit()
+QTimer.singleShot(300, look)
+print(application.exec_())
+P
+cat >"$folder/input/window.sh" <<'B'
+mkfifo display
+"$LD_SO" /usr/bin/Xvfb -displayfd 3 -screen 0 640x480x24 3<>display 2>/dev/null &
+read -r number <display
+XDG_RUNTIME_DIR=$HOME QT_QPA_PLATFORM=xcb DISPLAY=:$number "$LD_SO" /usr/bin/python3 window.py
+echo "exit code $?"
+kill $!
+B
+
 python "python ssl" ssl 'import ssl; c = ssl.create_default_context(); print(ssl.OPENSSL_VERSION, len(c.get_ciphers()) > 5)'
 python "python ctypes" ctypes 'import ctypes; l = ctypes.CDLL("libm.so.6"); l.cos.restype = ctypes.c_double; print(l.cos(ctypes.c_double(0)), ctypes.CDLL(None).abs(-4))'
 python "python sqlite3" sqlite3 'import sqlite3; d = sqlite3.connect(":memory:"); d.execute("create table t (a)"); d.executemany("insert into t values (?)", [(i,) for i in range(1000)]); print(d.execute("select sum(a) from t").fetchone())'
@@ -157,6 +182,7 @@ job "LibreOffice" $office --headless --version
 needs "LibreOffice Writer" $office ${office%/*}/libswlo.so && job "LibreOffice Writer" /usr/bin/bash convert.sh txt:Text page.html txt
 needs "LibreOffice Calc" $office ${office%/*}/libsclo.so && job "LibreOffice Calc" /usr/bin/bash convert.sh 'csv:Text - txt - csv (StarCalc):59,34,76' sheet.csv csv
 needs "GTK under Xvfb" /usr/bin/Xvfb /usr/bin/zenity && job "GTK under Xvfb" /usr/bin/bash dialogue.sh
+needs "Qt under Xvfb" /usr/bin/Xvfb /usr/lib/python3/dist-packages/PyQt5/QtWidgets.abi3.so && job "Qt under Xvfb" /usr/bin/bash window.sh
 job "node" /usr/bin/node -e 'console.log([1, 2, 3].map(x => x * 2), require("zlib").gzipSync("x").length)'
 
 echo "ld-work: $same the same, ${#different[@]} differ, $skipped skipped"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ldconf.sh: the loader's conformance, everything that fits ten minutes: the scenes, damaged files and fuzzing, bindings and memory of
-# every dynamic program, and the sweep. Goes on after a failure and says at the end what failed. LDCONF_FUZZ: seconds of fuzzing (60).
+# every dynamic program, and the sweep. Goes on after a failure and says at the end what failed. LDCONF_FUZZ: seconds of fuzzing (60),
+# and as many of damaged libraries in the loader itself.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 release=$here/../build/release
@@ -25,6 +26,9 @@ fuzz() {
 
 part "scenes and damaged files" ctest --test-dir "$release" -L 'ld|abi' --parallel "${JOBS:-$(nproc)}" --output-on-failure
 part "fuzzing" fuzz
+seed=$RANDOM
+part "damage, seed $seed" env PAGEFOLD_DAMAGE_SECONDS=$((${LDCONF_FUZZ:-60} / 2)) PAGEFOLD_DAMAGE_SEED=$seed \
+  "$release/tests/ld/ld_tests" --gtest_brief=1 --gtest_filter='LoaderRandomDamage.*'
 part "bindings" "$release/pagefold_bindings"
 part "sweep" "$here/sweep-ld.sh"
 part "work" "$here/ld-work.sh"

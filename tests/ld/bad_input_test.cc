@@ -174,6 +174,16 @@ const Damage kDamages[] = {
      [](ElfPatch& f) { change_segment(f, PT_TLS, [](auto& s) { s.p_memsz = 1UL << 60; }); }},
     {"TlsAlignmentThatIsNoPowerOfTwo", kRefused,
      [](ElfPatch& f) { change_segment(f, PT_TLS, [](auto& s) { s.p_align = 24; }); }},
+    {"ThreadLocalVariableWithoutATlsSegment", kRefused,
+     [](ElfPatch& f) { change_segment(f, PT_TLS, [](auto& s) { s.p_type = PT_NULL; }); }},
+    {"FirstSegmentThatCannotBeRead", kRefused,
+     [](ElfPatch& f) { change_segment(f, PT_LOAD, [](auto& s) { s.p_flags = 0; }); }},
+    {"FilterOfItself", kMaybe,
+     [](ElfPatch& f) {
+       const auto soname = f.get<Elf64_Dyn>(f.dynamic(DT_SONAME)).d_un.d_val;
+       f.set_dynamic(DT_RUNPATH, soname);
+       f.put<Elf64_Sxword>(f.dynamic(DT_RUNPATH), DT_FILTER);
+     }},
     {"RelroOutside", kRefused,
      [](ElfPatch& f) { change_segment(f, PT_GNU_RELRO, [](auto& s) { s.p_vaddr = kAbsurd; }); }},
 };

@@ -127,9 +127,19 @@ class Mapper {
   uint64_t where_ = 0;
 };
 
+// Does a segment cover the headers that can be read, and that no relocation may write to?
+bool has_headers(const OpenFile& file, const LoadPlan& plan) {
+  const uint64_t size = file.segments.count * sizeof(Elf64_Phdr);
+  for (const Elf64_Phdr& segment : file.segments) {
+    if (segment.p_type != PT_LOAD || plan.headers - segment.p_vaddr >= segment.p_filesz) continue;
+    return (segment.p_flags & (PF_R | PF_W)) == PF_R && size <= segment.p_filesz - (plan.headers - segment.p_vaddr);
+  }
+  return false;
+}
+
 // The headers live in the image when a segment covers them; otherwise a copy is kept.
 void adopt_headers(Module& module, const OpenFile& file, const LoadPlan& plan) {
-  if (plan.headers_loaded) {
+  if (plan.headers_loaded && has_headers(file, plan)) {
     module.headers = {reinterpret_cast<const Elf64_Phdr*>(module.bias + plan.headers), file.segments.count};
     return;
   }

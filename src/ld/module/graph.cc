@@ -99,9 +99,9 @@ class Walk {
     }
     needed.push(loaded.value->map());
     add(loaded.value);
-    uint32_t at = position;
+    uint32_t at = position + 1;
     while (at < list_.count() && list_[at] != loaded.value->map()) ++at;
-    if (at == list_.count()) return nullptr;  // it is before the filter already
+    if (at >= list_.count()) return nullptr;  // it is before the filter already, or the filter itself
     for (; at > position; --at) list_[at] = list_[at - 1];
     list_[position++] = loaded.value->map();
     if (!module.is_main) move_before(loaded.value, &module);

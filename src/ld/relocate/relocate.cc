@@ -231,11 +231,14 @@ class Relocator {
       case R_X86_64_COPY:
         return copy(rela, target);
       case R_X86_64_DTPMOD64:
-        return definer == nullptr ? nullptr : store(place, definer->tls_module);
+        if (definer == nullptr) return nullptr;
+        LD_TRY(has_tls(*definer, rela));
+        return store(place, definer->tls_module);
       case R_X86_64_DTPOFF64:
         return store_offset(place, definer, symbol, addend);
       case R_X86_64_TPOFF64:
         if (definer == nullptr) return nullptr;
+        LD_TRY(has_tls(*definer, rela));
         LD_TRY(need_static_tls(module_, *definer));
         return store(place, value_in_tls(symbol) + addend - static_cast<uint64_t>(definer->tls_offset));
       case R_X86_64_TLSDESC:
@@ -243,6 +246,12 @@ class Relocator {
       default:
         return bad_type("unexpected reloc type 0x", type);
     }
+  }
+
+  Status has_tls(const Module& definer, const Rela& rela) const {
+    if (definer.tls_size != 0) return nullptr;
+    return fail_at(display_name(module_), "thread-local relocation to an object without thread-local storage",
+                   rela.r_offset);
   }
 
   static uint64_t value_in_tls(const Symbol* symbol) { return symbol == nullptr ? 0 : symbol->st_value; }
@@ -254,6 +263,7 @@ class Relocator {
   Status describe_tls(const Rela& rela, Module* definer, const Symbol* symbol, uint64_t addend) {
     char* place = writable_.at(rela.r_offset, 16);
     if (place == nullptr) return bad_place(rela.r_offset);
+    if (definer != nullptr) LD_TRY(has_tls(*definer, rela));
     return make_tls_descriptor(module_, reinterpret_cast<TlsDescriptor*>(place), definer,
                                value_in_tls(symbol) + addend);
   }
