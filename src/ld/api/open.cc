@@ -74,9 +74,8 @@ class Opening {
     result = loaded.value;
     if (result == nullptr) return nullptr;  // RTLD_NOLOAD, and it is not
     Module& module = *result;
-    ++module.open_count;
+    set_open_count(module, module.open_count + 1);
     opened_ = &module;
-    at<uint32_t>(module.map(), world.layout->link_map.l_direct_opencount) = module.open_count;
     if (module.search_list()->list != nullptr) return open_again(module);
     if ((mode_ & kNoDelete) != 0) module.nodelete_pending = true;
     LD_TRY(load_dependencies(module, nullptr, 0, (mode_ | kOpened) & (kOpened | kDeepBind)));
@@ -153,10 +152,7 @@ class Opening {
   // Everything that this call loaded goes again; nobody has seen it.
   void undo() {
     for (Module* module = world.first; module != nullptr; module = module->next()) module->nodelete_pending = false;
-    if (opened_ != nullptr && opened_->open_count > 0) {
-      --opened_->open_count;
-      at<uint32_t>(opened_->map(), world.layout->link_map.l_direct_opencount) = opened_->open_count;
-    }
+    if (opened_ != nullptr && opened_->open_count > 0) set_open_count(*opened_, opened_->open_count - 1);
     discard_since(first_new_);
   }
 

@@ -156,8 +156,7 @@ void sweep_up(Module* closed) {
 Status close_one(Module& module) {
   if (module.nodelete) return nullptr;  // not even counted
   if (module.open_count == 0) return fail(module.name(), "shared object not open");
-  --module.open_count;
-  at<uint32_t>(module.map(), world.layout->link_map.l_direct_opencount) = module.open_count;
+  set_open_count(module, module.open_count - 1);
   const bool stays = module.open_count > 0 || module.type != Type::kLoaded;
   if (debug::on(debug::kFiles) && (stays || sweep != Sweep::kNone))
     debug::print("\nclosing file=%s; direct_opencount=%u\n", module.name(), module.open_count);

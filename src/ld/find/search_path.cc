@@ -161,7 +161,12 @@ SearchPath* split_path(const char* list, const char* separators, Module* owner, 
       const char* name = size == 0 ? "./" : element;
       if (size == 0) size = 2;
       while (size > 1 && name[size - 1] == '/' && name[size - 2] == '/') --size;
-      char* whole = name[size - 1] == '/' ? duplicate(name, size) : concatenate(duplicate(name, size), "/");
+      char* whole = duplicate(name, size);
+      if (name[size - 1] != '/') {
+        char* without_slash = whole;
+        whole = concatenate(without_slash, "/");
+        release_string(without_slash);
+      }
       Directory* directory = directory_named(whole, strlen(whole), what, where);
       if (!path->directories.has(directory)) path->directories.push(directory);
       release_string(whole);

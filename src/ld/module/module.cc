@@ -235,6 +235,11 @@ void set_global(Module& module, bool global) {
   set_bits(module.map(), world.layout->link_map.l_global, 1, global ? 1 : 0);
 }
 
+void set_open_count(Module& module, uint32_t count) {
+  module.open_count = count;
+  at<uint32_t>(module.map(), world.layout->link_map.l_direct_opencount) = count;
+}
+
 const char* display_name(const Module& module) {
   const char* name = module.name();
   return *name != '\0'                                           ? name

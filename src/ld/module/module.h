@@ -189,6 +189,7 @@ void relocate_dynamic(Module& module);
 // Copies what start-up or mapping found into the link_map.
 void mirror(Module& module);
 void set_global(Module& module, bool global);
+void set_open_count(Module& module, uint32_t count);
 
 // What glibc calls DSO_FILENAME: the main program's name is empty on the list.
 const char* display_name(const Module& module);

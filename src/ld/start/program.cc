@@ -23,7 +23,6 @@ uint64_t bias_of(elf::Table<Elf64_Phdr> headers) {
 
 void become_main(Module& module) {
   module.is_main = true;
-  module.open_count = 1;  // by its start
   world.main = &module;
 }
 

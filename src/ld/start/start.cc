@@ -174,7 +174,7 @@ void publish() {
   start_lazy_binding();
   publish_functions();
   Module& main = *world.main;
-  at<uint32_t>(main.map(), world.layout->link_map.l_direct_opencount) = main.open_count;
+  set_open_count(main, 1);  // by its start
   set_initial_scope(main, 0);
   append_to_list(&main);
   at<uint32_t>(published::rtld_global(), world.layout->rtld_global.dl_stack_flags) = main.stack_flags;
