@@ -159,6 +159,7 @@ Result<std::shared_ptr<FullFile>> FileCache::lookup_full(int fd, const struct st
   struct stat now {};
   if (!own || ::fstat(own.get(), &now) != 0) return object;
   object = PAGEFOLD_TRY(FullFile::create(std::move(own), now, name));
+  if (on_new_) on_new_(object);
   trim();
   const std::lock_guard lock(mutex_);
   owned_[{status.st_dev, status.st_ino}] = object;

@@ -158,22 +158,23 @@ Result<PageIndex> FileObject::ensure(PageIndex first, PageIndex last, Patience p
   return read;
 }
 
-PageIndex FileObject::evict(PageIndex first, PageIndex last) {
+vm::PageSet FileObject::evict(PageIndex first, PageIndex last) {
   const std::lock_guard lock(mutex_);
-  std::vector<std::pair<PageIndex, PageIndex>> runs;
-  resident_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { runs.emplace_back(from, to); });
-  PageIndex gone = 0;
-  for (const auto& [from, to] : runs) {
+  vm::PageSet going, gone;
+  resident_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { going.set_range(from, to); });
+  if (const vm::PageSet* kept = unsaved())
+    kept->for_each_run(first, last, [&](PageIndex from, PageIndex to) { going.clear_range(from, to); });
+  going.for_each_run(first, last, [&](PageIndex from, PageIndex to) {
     // In this order: whoever copies a page right now looks again afterwards.
     resident_.clear_range(from, to);
     ++evictions_;
     if (!store_->release(bytes_of(from), bytes_of(to - from))) {
       resident_.set_range(from, to);
-      continue;
+      return;
     }
     if (listener_) listener_->gone(from, to, vm::FrameListener::Why::Evicted);
-    gone += to - from;
-  }
+    gone.set_range(from, to);
+  });
   return gone;
 }
 

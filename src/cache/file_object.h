@@ -73,10 +73,11 @@ class FileObject : public vm::Object {
   // Copies one page's contents, from its frame or else straight from the file; steady() held.
   Result<void> copy_page(PageIndex page, void* to, Patience patience);
 
-  // Takes the frames of [first, last) away, out of all page tables; the next touch of such a page reads it again. Returns how
-  // many went: those that were there.
-  PageIndex evict(PageIndex first, PageIndex last);
-  // Told of frames that come and go, under mutex(); set before there are any.
+  // Takes the frames of [first, last) away, out of all page tables; the next touch of such a page reads it again. Returns
+  // those that went; the others were not there, or the file has not got their contents. Of a fully owned file steady() is
+  // held.
+  vm::PageSet evict(PageIndex first, PageIndex last);
+  // Told of frames that come and go; set before there are any.
   void set_listener(std::shared_ptr<vm::FrameListener> listener) { listener_ = std::move(listener); }
 
   // True once somebody may write the file: no new mapping may use this object.
@@ -84,6 +85,9 @@ class FileObject : public vm::Object {
   void give_up() { given_up_ = true; }
 
  protected:
+  // Pages whose newest contents are in their frames only.
+  [[nodiscard]] virtual const vm::PageSet* unsaved() const { return nullptr; }
+
   UniqueFd file_;
   struct stat status_;
   std::atomic<Bytes> size_;
@@ -94,13 +98,13 @@ class FileObject : public vm::Object {
   mutable std::mutex mutex_;
   std::condition_variable filled_;
   vm::PageSet resident_, filling_, mapped_, copied_;
+  std::shared_ptr<vm::FrameListener> listener_;
 
  private:
   Runs resident_runs(const vm::PageSet& of, PageIndex first, PageIndex last, PageIndex most) const;
   Result<Bytes> read_file(Bytes offset, void* to, Bytes length, Patience patience) const;
 
   UniqueFd reader_;
-  std::shared_ptr<vm::FrameListener> listener_;
   std::atomic<std::uint64_t> evictions_{0};
   std::atomic<bool> given_up_{false};
 };

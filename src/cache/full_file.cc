@@ -11,6 +11,7 @@ namespace {
 
 // Written back in one step, in pages.
 constexpr PageIndex kStep = 256;
+constexpr PageIndex kEnd = ~PageIndex{0} >> kPageShift;
 
 }  // namespace
 
@@ -21,7 +22,7 @@ Result<std::shared_ptr<FullFile>> FullFile::create(UniqueFd file, const struct s
 }
 
 FullFile::~FullFile() {
-  if (!dirty_.empty()) --dirty_files_;
+  change_dirty([&] { dirty_.clear_all(), writing_.clear_all(); });
 }
 
 FullFile::Writer FullFile::keep(Writing writable) {
@@ -33,7 +34,7 @@ FullFile::Writer FullFile::keep(Writing writable) {
 bool FullFile::let_go() {
   Writer last;  // closed outside the lock
   const std::lock_guard lock(mutex_);
-  if (!writer_ || writer_.use_count() > 1 || !dirty_.empty()) return false;
+  if (!writer_ || writer_.use_count() > 1 || !dirty_.empty() || !writing_.empty()) return false;
   last = std::move(writer_);
   return true;
 }
@@ -47,17 +48,16 @@ FullFile::Mark FullFile::mark_dirty(PageIndex page) {
   const std::lock_guard lock(mutex_);
   if (!resident_.test(page)) return Mark::NoFrame;
   if (followed_.test(page)) return Mark::Followed;
-  if (dirty_.empty()) ++dirty_files_;
-  dirty_.set(page);
+  change_dirty([&] { dirty_.set(page); });
   return Mark::Done;
 }
 
 // Pages whose write-back failed; those that were cut off meanwhile have gone for good.
 void FullFile::mark_again(PageIndex first, PageIndex last) {
   const std::lock_guard lock(mutex_);
-  const bool was_clean = dirty_.empty();
-  resident_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { dirty_.set_range(from, to); });
-  if (was_clean && !dirty_.empty()) ++dirty_files_;
+  change_dirty([&] {
+    resident_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { dirty_.set_range(from, to); });
+  });
 }
 
 void FullFile::put_back(const vm::PageSet& pages) {
@@ -97,7 +97,7 @@ bool FullFile::is_dirty(PageIndex page) const {
 
 bool FullFile::any_dirty(PageIndex first, PageIndex last) const {
   const std::lock_guard lock(mutex_);
-  return dirty_.any(first, last);
+  return dirty_.any(first, last) || writing_.any(first, last);
 }
 
 PageIndex FullFile::dirty_pages() const {
@@ -108,10 +108,12 @@ PageIndex FullFile::dirty_pages() const {
 vm::PageSet FullFile::take_dirty(PageIndex first, PageIndex last) {
   vm::PageSet taken;
   const std::lock_guard lock(mutex_);
-  if (dirty_.empty()) return taken;
   dirty_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { taken.set_range(from, to); });
-  dirty_.clear_range(first, last);
-  if (dirty_.empty()) --dirty_files_;
+  if (taken.empty()) return taken;
+  change_dirty([&] {
+    dirty_.clear_range(first, last);
+    writing_ = taken;
+  });
   return taken;
 }
 
@@ -141,6 +143,8 @@ Result<void> FullFile::write(const vm::PageSet& pages) {
     }
   });
   remember();
+  const std::lock_guard lock(mutex_);
+  change_dirty([&] { writing_.clear_all(); });
   return done;
 }
 
@@ -153,13 +157,12 @@ PageIndex FullFile::set_size(Bytes size) {
   const Bytes old = size_;
   if (size == old) return 0;
   const PageIndex end = page_of(page_up(size));
-  PageIndex gone = 0;
+  vm::PageSet gone;
   {
     const std::lock_guard lock(mutex_);
-    const bool was_dirty = !dirty_.empty();
-    gone = resident_.clear_range(end, ~PageIndex{0} >> kPageShift);
-    dirty_.clear_range(end, ~PageIndex{0} >> kPageShift);
-    if (was_dirty && dirty_.empty()) --dirty_files_;
+    resident_.for_each_run(end, kEnd, [&](PageIndex from, PageIndex to) { gone.set_range(from, to); });
+    resident_.clear_range(end, kEnd);
+    change_dirty([&] { dirty_.clear_range(end, kEnd); });
   }
   // What lies behind the end of a file reads as zeros: now, and when the file grows over it.
   const Bytes tail = std::min(size, old), tail_end = page_up(tail);
@@ -169,7 +172,13 @@ PageIndex FullFile::set_size(Bytes size) {
   }
   size_ = size;
   (void)store_->resize(page_up(size));
-  return gone;
+  tell_gone(gone);
+  return gone.count();
+}
+
+void FullFile::tell_gone(const vm::PageSet& pages) const {
+  if (listener_ == nullptr) return;
+  pages.for_each_run(0, kEnd, [&](PageIndex from, PageIndex to) { listener_->gone(from, to, vm::FrameListener::Why::Freed); });
 }
 
 PageIndex FullFile::resize() {
@@ -206,6 +215,7 @@ PageIndex FullFile::drop(PageIndex first, PageIndex last) {
     gone += resident_.clear_range(from, to);
     (void)store_->release(bytes_of(from), bytes_of(to - from));
   });
+  tell_gone(clean);
   return gone;
 }
 

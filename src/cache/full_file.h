@@ -46,7 +46,7 @@ class FullFile final : public FileObject {
   // Null unless a mapping keeps it, or did when pages became dirty.
   [[nodiscard]] Writer writer() const;
 
-  // Files of this process that have dirty pages now.
+  // Files of this process that have dirty pages now, or pages that are being written back.
   static int dirty_files() { return dirty_files_; }
   // NoFrame: the page has none (any more). Followed: mirrors of it must be dropped first (OwnFiles::expel).
   enum class Mark { Done, NoFrame, Followed };
@@ -64,12 +64,13 @@ class FullFile final : public FileObject {
   // A page's frame, which must be there.
   Result<void> read_frame(PageIndex page, void* to) const { return store_->read(bytes_of(page), to, kPageSize); }
   [[nodiscard]] bool is_dirty(PageIndex page) const;
+  // Or being written back: who must see the file waits for contents() then.
   [[nodiscard]] bool any_dirty(PageIndex first, PageIndex last) const;
   [[nodiscard]] PageIndex dirty_pages() const;
 
-  // Write-back, with contents() held. take_dirty: the dirty pages of [first, last), which are clean from then on; the
-  // caller protects them everywhere. write: their frames go to the file; what could not be written is dirty again (EIO,
-  // ENOSPC ...).
+  // Write-back, with contents() held. take_dirty: the dirty pages of [first, last), where a store from then on counts
+  // anew; the caller protects them everywhere. write: their frames go to the file, and are clean; what could not be
+  // written is dirty again (EIO, ENOSPC ...).
   vm::PageSet take_dirty(PageIndex first, PageIndex last);
   Result<void> write(const vm::PageSet& pages);
   // Pages that were taken and not written are dirty again.
@@ -90,13 +91,24 @@ class FullFile final : public FileObject {
   PageIndex drop(PageIndex first, PageIndex last);
 
  private:
+  [[nodiscard]] const vm::PageSet* unsaved() const override { return &dirty_; }
+  void tell_gone(const vm::PageSet& pages) const;
   void remember();
   PageIndex set_size(Bytes size);
   void mark_again(PageIndex first, PageIndex last);
+  // Changes dirty_ and writing_, and counts the file if it has got some thereby, or not any more. mutex_ held.
+  template <class Change>
+  void change_dirty(Change&& change) {
+    const bool before = !dirty_.empty() || !writing_.empty();
+    change();
+    const bool after = !dirty_.empty() || !writing_.empty();
+    dirty_files_ += static_cast<int>(after) - static_cast<int>(before);
+  }
 
   static inline std::atomic<int> dirty_files_{0};
   Writer writer_;                 // under mutex_
-  vm::PageSet dirty_, followed_;  // under mutex_
+  // Under mutex_. A page that is stored into while it is written back is in two of them.
+  vm::PageSet dirty_, writing_, followed_;
   std::atomic<int> error_{0};
 };
 

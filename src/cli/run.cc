@@ -101,7 +101,7 @@ int run_command(const RunArguments& arguments) {
                                     .fault_around = arguments.fault_around,
                                     .loader = loader_of(arguments),
                                     .memory = *memory,
-                                    .own_files = arguments.own_files || !failures->empty(),
+                                    .own_files = arguments.own_files || !failures->empty() || memory->limit != 0,
                                     .write_back = write_back_of(arguments),
                                     .failures = *failures,
                                     .seed = arguments.seed});
@@ -134,7 +134,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({kOwnLoader, kSystemLoader}))
       ->type_name("LOADER")
       ->capture_default_str();
-  auto* mem = run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
+  run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
   run->add_option("--policy", arguments->policy, "Which frame goes when there is no room")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(reclaim::kPolicyNames), std::end(reclaim::kPolicyNames))))
       ->type_name("")
@@ -143,8 +143,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->type_name("WHERE")
       ->capture_default_str();
   run->add_flag("--own-files", arguments->own_files,
-                "Own files fully: pages of files that guests write are Pagefold's, too (docs/files.md); not with --mem")
-      ->excludes(mem);
+                "Own files fully: pages of files that guests write are Pagefold's, too (docs/files.md); --mem does so, too");
   auto* fail = run->add_option("--fail", arguments->failures, "Make calls and touches of mapped pages fail, several times if you like; `--fail help` tells the grammar (docs/failures.md); implies --own-files")
                    ->type_name("SPEC")
                    ->expected(1)
@@ -154,8 +153,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
   const std::map<std::string, std::uint64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
   run->add_option_function<std::uint64_t>(
          "--writeback", [arguments](std::uint64_t ms) { arguments->write_back = std::chrono::milliseconds(ms); },
-         "With --own-files or --fail: write dirty pages back at least this often; 0s: only when something asks for them [5s; with --fail 0s]")
-      ->excludes(mem)
+         "With --own-files, --mem or --fail: write dirty pages back at least this often; 0s: only when something asks for them [5s; with --fail 0s]")
       ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED))
       ->type_name("TIME");
   // Only for the help: the program's words never reach the parser.
@@ -164,8 +162,8 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->expected(-1);
   run->footer(kFooter);
   run->callback([arguments, loader, &invocation] {
-    if (arguments->write_back && !arguments->own_files && arguments->failures.empty())
-      throw CLI::RequiresError("--writeback", "--own-files or --fail");
+    if (arguments->write_back && !arguments->own_files && arguments->failures.empty() && arguments->memory.empty())
+      throw CLI::RequiresError("--writeback", "--own-files, --mem or --fail");
     arguments->program = invocation.program;
     arguments->loader_chosen = loader->count() > 0;
     invocation.exit_code = run_command(*arguments);

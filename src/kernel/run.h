@@ -32,7 +32,7 @@ struct RunOptions {
   unsigned fault_around = 256;       // most pages installed by one fault, 1..512; 1 = exact accounting
   Loader loader = Loader::PagefoldIfThere;
   MemoryOptions memory;
-  bool own_files = false;            // files are fully owned (docs/files.md)
+  bool own_files = false;            // files are fully owned (docs/files.md); a memory limit wants that
   std::chrono::milliseconds write_back{5000};  // own_files: how long a page stays dirty at most; 0: until it must be written
   std::vector<inject::Spec> failures;  // want own_files
   std::uint64_t seed = 0;              // of their chances

@@ -36,8 +36,8 @@ Stats& stats() {
 Supervisor::Supervisor(const RunOptions& options)
     : options_(options),
       files_([this](const std::shared_ptr<cache::FileObject>& file) { give_to_host(file); },
-             [](const std::shared_ptr<cache::FileObject>& file) {
-               if (Pressure* limit = pressure()) limit->adopt(file);
+             [this](const std::shared_ptr<cache::FileObject>& file) {
+               if (Pressure* limit = pressure()) limit->adopt(*this, file);
              },
              options.own_files ? cache::FileCache::Ownership::Full : cache::FileCache::Ownership::Leased) {
   if (!options.failures.empty()) failures_ = std::make_unique<Failures>(options.failures, options.seed);

@@ -19,6 +19,8 @@ constexpr PageIndex kWatchedShare = 8, kLeastWatched = 16;
 // How long to wait for owners that are busy before saying that nothing is left: much longer than any of them may be.
 constexpr std::chrono::milliseconds kPause{5};
 constexpr std::chrono::seconds kBusyPatience{30};
+// Judged when every frame has been tried so often.
+constexpr PageIndex kTimesAround = 4, kFewestToSpare = 48;
 constexpr int kEmptyRounds = 100;  // half a second: what a guest that was just killed had is not free at once
 
 }  // namespace
@@ -85,6 +87,7 @@ Result<PageIndex> Reclaimer::make_room(PageIndex need, PageIndex wish, Patience 
   for (int empty = 0; !limit_.take(need);) {
     if (need > limit_.most()) return fail(ENOMEM, "more frames at once than the limit has");
     const Round round = evict_some(std::max(need, batch()), patience);
+    if (patience == Patience::Wait && hopeless_.exchange(false)) return fail(ENOMEM, "too few frames can go");
     if (round == Round::Freed) {
       empty = 0;
       continue;
@@ -131,44 +134,70 @@ std::vector<Reclaimer::Group> Reclaimer::choose(PageIndex most) {
   return group(chosen);
 }
 
-// Frames that could not go are as good as just touched: others come first at the next round.
-void Reclaimer::put_back(OwnerId owner, const std::vector<Kept>& kept) {
+// Frames that could not go are as good as just touched: others come first at the next round. But those that only had to
+// wait are still the next to go; they are kept for the end of this round.
+void Reclaimer::put_back(OwnerId owner, const std::vector<Kept>& kept, std::vector<FrameKey>& busy) {
   const std::lock_guard lock(mutex_);
   for (const Kept& k : kept) {
     ++counts_.refused[static_cast<std::size_t>(k.why)];
-    if (k.why != Refusal::Gone) policy_->inserted(frame_key(owner, k.page));
+    const FrameKey frame = frame_key(owner, k.page);
+    if (k.why == Refusal::Busy)
+      busy.push_back(frame);
+    else if (k.why != Refusal::Gone)
+      policy_->inserted(frame);
   }
 }
 
 Reclaimer::Round Reclaimer::evict_some(PageIndex want, Patience patience) {
   PageIndex freed = 0, looked_at = 0;
-  bool busy = false;
+  bool wait = false;
+  std::vector<FrameKey> busy;
   const std::size_t all = [&] {
     const std::lock_guard lock(mutex_);
     return policy_->size() + ahead_.size();
   }();
-  while (freed == 0 && looked_at < all) {
+  // Who cannot wait tries the next ones only: if these must be waited for, others that need not would go in their place.
+  while (freed == 0 && looked_at < all && !(wait && patience == Patience::NoWait)) {
     const auto groups = choose(want);
     if (groups.empty()) break;
     for (const Group& g : groups) {
       looked_at += g.pages.size();
       if (!g.owner) {  // it is ending, and so do its frames
-        busy = true;
+        wait = true;
         continue;
       }
       const auto kept = g.owner->evict(g.pages, patience);
       freed += g.pages.size() - kept.size();
-      busy = busy || std::any_of(kept.begin(), kept.end(),
+      wait = wait || std::any_of(kept.begin(), kept.end(),
                                  [](const Kept& k) { return k.why == Refusal::Busy || k.why == Refusal::Gone; });
-      put_back(g.id, kept);
+      put_back(g.id, kept, busy);
       const std::lock_guard lock(mutex_);
+      judge(g.pages.size() - kept.size(), kept);
       counts_.evicted[static_cast<std::size_t>(g.owner->kind())] += g.pages.size() - kept.size();
       evicted_since_watch_ += g.pages.size() - kept.size();
       if (evicted_since_watch_ >= watch_distance() / 4) watch_due_.notify_one();
     }
   }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const FrameKey frame : busy)
+      if (!ahead_.contains(frame)) ahead_.push_back(frame, {});
+  }
   if (freed > 0) return Round::Freed;
-  return busy ? Round::Busy : Round::Nothing;
+  return wait ? Round::Busy : Round::Nothing;
+}
+
+// A program needs some pages at once to run a single instruction, and to come from one to the next. With fewer frames
+// than that to spare it would fault for ever.
+void Reclaimer::judge(PageIndex freed, const std::vector<Kept>& kept) {
+  went_ += freed;
+  stayed_ += static_cast<PageIndex>(std::count_if(kept.begin(), kept.end(), [](const Kept& k) {
+    return k.why == Refusal::Pinned || k.why == Refusal::SwapFull || k.why == Refusal::Failed;
+  }));
+  const PageIndex all = limit_.used(), seen = went_ + stayed_;
+  if (seen < kTimesAround * all) return;
+  hopeless_ = went_ * all < kFewestToSpare * seen;
+  went_ = stayed_ = 0;
 }
 
 PageIndex Reclaimer::watch_distance() const { return std::max(kLeastWatched, limit_.most() / kWatchedShare); }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -101,11 +102,13 @@ class Reclaimer {
     std::vector<PageIndex> pages;
   };
   enum class Round { Freed, Busy, Nothing };
+  // Frames went and others stayed; hopeless_ when only so few can go that no program gets anywhere. Lock held.
+  void judge(PageIndex freed, const std::vector<Kept>& kept);
 
   Round evict_some(PageIndex want, Patience patience);
   std::vector<Group> choose(PageIndex most);
   std::vector<Group> group(const std::vector<FrameKey>& frames);
-  void put_back(OwnerId owner, const std::vector<Kept>& kept);
+  void put_back(OwnerId owner, const std::vector<Kept>& kept, std::vector<FrameKey>& busy);
   [[nodiscard]] PageIndex batch() const;
   [[nodiscard]] PageIndex watch_distance() const;
 
@@ -117,8 +120,10 @@ class Reclaimer {
   std::unordered_set<FrameKey> watched_;
   std::condition_variable watch_due_;
   PageIndex evicted_since_watch_ = 0;
+  PageIndex went_ = 0, stayed_ = 0;  // of the frames that were to go, since they were last judged
+  std::atomic<bool> hopeless_{false};
   bool stopping_ = false;
-  FrameList<Nothing> ahead_;  // put in ahead of need, not known to be touched
+  FrameList<Nothing> ahead_;  // put in ahead of need, not known to be touched; or chosen already, and busy then
   std::map<OwnerId, Known> owners_;
   OwnerId next_owner_ = 1;
   ReclaimCounts counts_;

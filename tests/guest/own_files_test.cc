@@ -111,6 +111,16 @@ TEST_F(OwnFiles, EveryStoreAfterAWriteBackIsSeen) {
             0);
 }
 
+// While a page is on its way to the file it is no longer dirty, but the file does not have it yet.
+TEST_F(OwnFiles, ReadsWaitForAWriteBackThatIsUnderWay) {
+  Setting setting;
+  setting.timeout = std::chrono::seconds(100);
+  setting.pagefold_flags = {"run", "-q", "--own-files", "--writeback=20ms", "--"};
+  const RunResult result = run({guest_directory() + "/pressure_stores_into_files"}, Mode::Pagefold, setting);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.out.find("NO"), std::string::npos) << result.out;
+}
+
 TEST_F(OwnFiles, AKilledProgramsStoresReachTheFile) {
   const std::string pid = directory() + "/pid";
   const auto kill_it = [&] {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::uint64_t kMiB = 1 << 20;
+// A guest program ends with it when the host lacks what it is about.
+constexpr int kSkipped = 77;
 // Above what programs can have in their stores: memory of Pagefold's own in each process (docs/pressure.md).
 constexpr off_t kOwnArea = off_t{1} << 48;
 
@@ -43,9 +46,13 @@ TEST_P(UnderPressure, ProgramsDoWhatTheyDoNatively) {
   setting.pagefold_flags = {"run", "-q"};
   setting.pagefold_flags.insert(setting.pagefold_flags.end(), GetParam().flags.begin(), GetParam().flags.end());
   setting.pagefold_flags.emplace_back("--");
-  const std::vector<std::string> argv = {guest_directory() + "/" + GetParam().program};
+  const std::string program = GetParam().program;
+  const std::vector<std::string> argv =
+      program.ends_with(".sh") ? std::vector<std::string>{"/bin/bash", PAGEFOLD_GUEST_SCRIPTS "/" + program}
+                               : std::vector{guest_directory() + "/" + program};
   const RunResult native = run(argv, Mode::Native, setting);
   ASSERT_FALSE(native.timed_out);
+  if (native.status == kSkipped) GTEST_SKIP() << native.out << native.err;
   EXPECT_EQ(difference(native, run(argv, Mode::Pagefold, setting)), "");
 }
 
@@ -63,6 +70,15 @@ std::vector<Case> cases() {
         "shared_anonymous_across_fork", "mremap_results", "madvise_results", "mlock_family", "mincore_results",
         "signals_during_memory_calls", "robust_and_shared_mutexes", "pipes_carry_pages",
         "grandchildren_read_dead_grandparents", "moved_before_the_first_touch", "private_copies_outlive_a_writer"})
+    all.push_back({program, {"--mem", "2M"}});
+  // Eight times the limit is stored into a file that is mapped.
+  all.push_back({"pressure_stores_into_files", {"--mem", "4M"}});
+  all.push_back({"pressure_stores_into_files", {"--mem", "16M", "--swap", "none", "--writeback", "100ms"}});
+  for (const char* database : {"sqlite_database.sh", "lmdb_load_and_dump.sh", "python_mmap.sh"})
+    all.push_back({database, {"--mem", "12M"}});
+  for (const char* program :
+       {"shared_file_agrees_with_read_and_write", "ftruncate_under_a_mapping", "memfd_and_posix_shm_between_processes",
+        "rewritten_in_place_by_another_process", "one_file_mapped_twice"})
     all.push_back({program, {"--mem", "2M"}});
   for (const char* policy : {"clock", "lru", "s3fifo", "random"})
     all.push_back({"pressure_walks_and_jumps", {"--mem", "16M", "--policy", policy, "--fault-around", "1"}});
@@ -130,6 +146,41 @@ TEST(OutOfRoom, SaysWhoHeldWhat) {
   EXPECT_THAT(notes_of(outcome), testing::HasSubstr("files "));
 }
 
+// ---- a file system without room
+
+class NoRoomOnDisk : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+    ASSERT_EQ(::mount("none", fresh_.path().c_str(), "tmpfs", 0, "size=1m"), 0);
+  }
+  void TearDown() override { ::umount2(fresh_.path().c_str(), MNT_DETACH); }
+  RunResult store(const std::string& pages, const std::string& swap) {
+    Setting setting;
+    setting.directory = fresh_.path();
+    setting.timeout = std::chrono::seconds(60);
+    setting.pagefold_flags = {"run", "--mem", "8M", "--swap", swap, "--"};
+    return run({guest_helper_directory() + "/stores_where_nothing_fits", pages}, Mode::Pagefold, setting);
+  }
+
+ private:
+  FreshDirectory fresh_;
+};
+
+TEST_F(NoRoomOnDisk, PagesThatCannotBeWrittenBackStayAndOthersGo) {
+  const RunResult result = store("240", "zram");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out,
+            "stored\nmsync(map, pages * PAGE, MS_SYNC) = ENOSPC\nwrong == 0: yes\n"
+            "msync(map, pages * PAGE, MS_SYNC) = 0\nwrong == 0: yes\n");
+}
+
+TEST_F(NoRoomOnDisk, WhenNothingElseCanGoTheGuestIsKilled) {
+  const RunResult result = store("4000", "none");
+  EXPECT_EQ(result.status, 137);
+  EXPECT_THAT(result.err, testing::HasSubstr("out of memory: killed stores_where_nothing_fits"));
+}
+
 // ---- what the host says
 
 // Bytes of the frames of a store, below Pagefold's own area, as the host counts them.
@@ -153,7 +204,7 @@ std::uint64_t frames_of(pid_t supervisor) {
   std::error_code gone;
   for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", supervisor), gone)) {
     const std::string target = std::filesystem::read_symlink(entry, gone);
-    for (const char* name : {"/memfd:pagefold-private", "/memfd:pagefold-file", "/memfd:pagefold-shared"})
+    for (const char* name : {"/memfd:pagefold-private", "/memfd:pagefold-file", "/memfd:pagefold-full", "/memfd:pagefold-shared"})
       if (struct stat store{};
           target.starts_with(name) && stat(entry.path().c_str(), &store) == 0 && seen.insert(store.st_ino).second)
         bytes += frames_in(entry.path());
@@ -209,7 +260,8 @@ TEST_P(HostView, FramesStayWithinTheLimit) {
 INSTANTIATE_TEST_SUITE_P(Guest, HostView,
                          testing::Values("pressure_walks_and_jumps", "pressure_fork_copies_on_write",
                                          "pressure_threads_come_and_go", "pressure_shared_memory",
-                                         "pressure_kernel_reads_and_writes", "pressure_files_are_read_again"),
+                                         "pressure_kernel_reads_and_writes", "pressure_files_are_read_again",
+                                         "pressure_stores_into_files"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -20,6 +20,8 @@ constexpr PageIndex kPopulateStep = 256;
 constexpr Bytes kStackGuard = 256 * kPageSize;
 // Copies that one store may cost under a memory limit.
 constexpr PageIndex kMostHeirs = 1024;
+// One page is read so often at most.
+constexpr int kMostReadsInVain = 500;
 
 }  // namespace
 
@@ -64,6 +66,11 @@ Served FaultService::serve() {
         as_it_is_ = !files.write_back(*file, changing_page_, changing_page_ + 1);
     }
     if (cold_) {
+      // What was read is evicted again before it can be mapped: nothing else can go.
+      if (pressure() != nullptr && ++reads_in_vain_ > kMostReadsInVain) {
+        out_of_memory(supervisor_, space_);
+        return Served::Yes;
+      }
       const auto file = std::exchange(cold_, nullptr);
       was_cold_ = true;
       const auto read = file->ensure(cold_first_, cold_last_, cache::FileObject::Patience::Wait);

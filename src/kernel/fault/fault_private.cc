@@ -57,7 +57,8 @@ FaultService::Outcome FaultService::map_again(PageIndex page) {
     if (!copies) return give_up(copies.error());
     layer.unguard(page);
   }
-  const auto done = space_.uffd.map_present(here, pmap::Uffd::Wake::Yes);
+  const auto guard = layer.mirrors().test(page) ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No;
+  const auto done = space_.uffd.map_present(here, pmap::Uffd::Wake::Yes, guard);
   if (!done) return give_up(done.error());
   finish(here, *done);
   layer.note_touched(page);
@@ -234,7 +235,8 @@ FaultService::Outcome FaultService::bring_back(vm::Vma& v, PageIndex page) {
   const auto got = layer.frames().read(bytes_of(page), contents, kPageSize);
   if (!got) return give_up(got.error());
   const VirtRange r{fault_.address, fault_.address + kPageSize};
-  const auto guard = layer.guarded().test(page) ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No;
+  const bool guarded = layer.guarded().test(page) || layer.mirrors().test(page);
+  const auto guard = guarded ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No;
   const auto done = space_.uffd.copy(r, contents, guard, pmap::Uffd::Wake::Yes);
   if (!done) return give_up(done.error());
   if (finish(r, *done).empty()) return Outcome::Done;

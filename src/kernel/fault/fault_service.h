@@ -126,6 +126,7 @@ class FaultService {
   std::shared_ptr<cache::FileObject> cold_;  // must be read before the next attempt
   PageIndex cold_first_ = 0, cold_last_ = 0;
   bool was_cold_ = false;
+  int reads_in_vain_ = 0;
   // Pages of a fully owned file that must be written back, or rid of their mirrors, before the next attempt.
   Before before_ = Before::WriteBack;
   std::shared_ptr<cache::FullFile> changing_;

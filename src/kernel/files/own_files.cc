@@ -132,7 +132,10 @@ Result<void> OwnFiles::write_back_all() {
 }
 
 Result<void> OwnFiles::synchronise(cache::FullFile& file, PageIndex first, PageIndex last) {
-  PAGEFOLD_CHECK(write_back(file, first, last));
+  if (auto done = write_back(file, first, last); !done) {
+    (void)file.take_error();  // told now
+    return done;
+  }
   if (const int error = file.take_error()) return fail(error, "write back " + file.name());
   return {};
 }

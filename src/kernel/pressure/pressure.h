@@ -1,12 +1,9 @@
 // A run under a memory limit (docs/pressure.md): what joins the Reclaimer, which knows frames by number, to spaces and
 // files.
 //
-//   private pages  one owner for each layer. To take a page away its writers are held back by write protection, its
-//   contents go to
-//                  the swap, and its frame is released, which unmaps it. A thread that stored meanwhile waits in its
-//                  fault, and brings the page back.
-//   file pages     one owner for each file of the page cache. Nobody can store into them: they are just released.
-//   shared memory  as private pages, in every space that maps it.
+// files: private pages have one owner for each layer (evict_private.cc), files one each (evict_file.cc), pieces of shared
+// memory as well (evict_shared.cc). With a limit files are fully owned (own_files.h), so that no page of a file is the
+// host's.
 //
 // Locks: an eviction takes Space::mutex and then the family's, or the file's; so nobody who holds one of those may ask
 // for room. Faults and calls ask before they lock (reserve()).
@@ -42,7 +39,7 @@ class Pressure {
 
   // The space's private pages may be evicted from now on; its frames come from space.store.
   void adopt(Supervisor& supervisor, const std::shared_ptr<Space>& space);
-  void adopt(const std::shared_ptr<cache::FileObject>& file);
+  void adopt(Supervisor& supervisor, const std::shared_ptr<cache::FileObject>& file);
   void adopt(Supervisor& supervisor, const std::shared_ptr<frame::SharedObject>& shared);
 
  private:

@@ -1,0 +1,184 @@
+// Taking private pages away. Stores are held back by write protection, the contents go to the swap, and the frame is
+// released, which unmaps it everywhere; a thread that stored meanwhile waits in its fault, and brings the page back.
+// Copies of a file's page that nobody has stored into are just dropped: the next touch asks the file again.
+//
+// Locks: Space::mutex, then the family's. A layer whose space is gone still has heirs, and its pages go without the former.
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "kernel/pressure/evict.h"
+#include "kernel/sync/host_sync.h"
+#include "kernel/supervisor.h"
+
+namespace pagefold::kernel {
+namespace {
+
+using reclaim::Kept;
+using reclaim::Owner;
+using reclaim::Patience;
+using reclaim::Refusal;
+
+class PrivatePages final : public Owner {
+ public:
+  PrivatePages(const SpaceRef& space, Supervisor& supervisor)
+      : supervisor_(supervisor), space_(space), layer_(space->layer), frames_(space->swapped.get()) {}
+  [[nodiscard]] Kind kind() const override { return Kind::Private; }
+
+  std::vector<Kept> evict(const std::vector<PageIndex>& pages, Patience patience) override {
+    const auto layer = layer_.lock();
+    if (!layer) return keep_all(pages, Refusal::Gone);
+    if (frames_->swap_full() && !any_mirror(*layer, pages)) return keep_all(pages, Refusal::SwapFull);
+    const SpaceRef space = space_.lock();
+    std::unique_lock<std::mutex> lock;
+    if (space) {
+      lock = std::unique_lock(space->mutex, std::defer_lock);
+      if (!lock_within_patience(lock, patience)) return keep_all(pages, Refusal::Busy);
+      space->forget_exited();
+    }
+    const std::lock_guard family(layer->mutex());
+    std::vector<Kept> kept;
+    each_run(pages, [&](PageIndex first, PageIndex last) { evict_run(space.get(), *layer, first, last, kept); });
+    return kept;
+  }
+
+  // Pages that are guarded, by fork or because they follow a file, keep their place in the page tables: the guard is there.
+  std::vector<PageIndex> watch(const std::vector<PageIndex>& pages) override {
+    const auto layer = layer_.lock();
+    const SpaceRef space = space_.lock();
+    if (!layer || !space) return {};
+    std::unique_lock lock(space->mutex, std::defer_lock);
+    if (!lock_within_patience(lock, Patience::Wait) || space->state != Space::State::Running || space->fork_child)
+      return {};
+    std::vector<PageIndex> watched;
+    std::vector<VirtRange> ranges;
+    {
+      const std::lock_guard family(layer->mutex());
+      for (const PageIndex page : pages) {
+        const Spot spot = look(space.get(), page);
+        if (spot.refusal || !spot.mapped || layer->guarded().test(page) || layer->mirrors().test(page)) continue;
+        watched.push_back(page);
+        const VirtRange here{*spot.mapped, *spot.mapped + kPageSize};
+        if (!ranges.empty() && ranges.back().end == here.start)
+          ranges.back().end = here.end;
+        else
+          ranges.push_back(here);
+      }
+    }
+    return unmap(supervisor_, *space, ranges) ? watched : std::vector<PageIndex>{};
+  }
+
+ private:
+  static bool any_mirror(const vm::Layer& layer, const std::vector<PageIndex>& pages) {
+    const std::lock_guard family(layer.mutex());
+    return std::any_of(pages.begin(), pages.end(), [&](PageIndex page) { return layer.mirrors().test(page); });
+  }
+  // The agent drops the page-table entries; the memfd keeps the pages.
+  static bool unmap(Supervisor& supervisor, Space& space, const std::vector<VirtRange>& ranges) {
+    for (std::size_t from = 0; from < ranges.size();) {
+      const std::size_t count = std::min<std::size_t>(ranges.size() - from, stub::kCommands);
+      if (!space.agent.wait_idle()) return false;
+      for (std::size_t i = 0; i < count; ++i)
+        space.area->commands[i] = {
+            SYS_madvise, {ranges[from + i].start, ranges[from + i].size(), MADV_DONTNEED, 0, 0, 0}, 0, 0};
+      if (!space.agent.run(supervisor.listener(), count)) return false;
+      from += count;
+    }
+    return true;
+  }
+
+  // A page on its way: whether it may go, and where programs see it.
+  struct Spot {
+    std::optional<Refusal> refusal;
+    std::optional<VirtAddr> mapped;
+  };
+
+  Spot look(const Space* space, PageIndex page) const {
+    if (!frames_->has_frame(page)) return {Refusal::Gone, {}};
+    if (space == nullptr || space->state != Space::State::Running) return {};
+    const auto at = address_of(*space, page);
+    if (!at) return {Refusal::Pinned, {}};
+    const auto& [v, address] = *at;
+    if (v->locked || is_kept_for_exit(*space, address)) return {Refusal::Pinned, {}};
+    // Where the host lags behind the model nothing is mapped.
+    const pmap::HostPiece* here = space->host.find(address);
+    const bool mapped = here != nullptr && here->kind == pmap::HostPiece::Kind::Layer &&
+                        here->offset + (address - here->range.start) == bytes_of(page);
+    return {{}, mapped ? std::optional(address) : std::nullopt};
+  }
+
+  // A layer's page lies at its own address, unless its mapping was moved.
+  static std::optional<std::pair<const vm::Vma*, VirtAddr>> address_of(const Space& space, PageIndex page) {
+    const auto shows = [page](const vm::Vma& v) {
+      return v.layered && page >= page_of(v.layer) && page - page_of(v.layer) < v.range.pages();
+    };
+    const Bytes offset = bytes_of(page);
+    if (const vm::Vma* v = offset < kUserTop ? space.map.find(offset) : nullptr;
+        v != nullptr && v->layer == v->range.start && shows(*v))
+      return std::pair{v, VirtAddr{offset}};
+    for (const auto& [start, v] : space.map.all())
+      if (shows(v)) return std::pair{&v, v.range.start + (offset - v.layer)};
+    return std::nullopt;
+  }
+
+  static bool is_kept_for_exit(const Space& space, VirtAddr at) {
+    return std::any_of(space.exiting.begin(), space.exiting.end(),
+                       [at](const auto& thread) { return thread.kept.contains(at); });
+  }
+
+  void evict_run(const Space* space, vm::Layer& layer, PageIndex first, PageIndex last, std::vector<Kept>& kept) {
+    for (PageIndex page = first; page < last;) {
+      const bool mirror = layer.mirrors().test(page);
+      const Spot spot = look(space, page);
+      if (spot.refusal) {
+        kept.push_back({page++, *spot.refusal});
+        continue;
+      }
+      PageIndex end = page + 1;
+      for (; end < last; ++end) {
+        const Spot next = look(space, end);
+        if (next.refusal || next.mapped.has_value() != spot.mapped.has_value()) break;
+        if (layer.mirrors().test(end) != mirror) break;
+        if (spot.mapped && *next.mapped != *spot.mapped + bytes_of(end - page)) break;
+      }
+      if (mirror)
+        (void)layer.drop_mirrors(page, end);  // nobody has stored into them: the file has their contents
+      else
+        evict_together(space, layer, page, end, spot.mapped, kept);
+      page = end;
+    }
+  }
+
+  void evict_together(const Space* space, const vm::Layer& layer, PageIndex page, PageIndex end,
+                      std::optional<VirtAddr> at, std::vector<Kept>& kept) {
+    if (frames_->swap_full()) {
+      for (; page < end; ++page) kept.push_back({page, Refusal::SwapFull});
+      return;
+    }
+    const VirtRange r = at ? VirtRange{*at, *at + bytes_of(end - page)} : VirtRange{};
+    if (at && !space->uffd.write_protect(r)) {
+      for (; page < end; ++page) kept.push_back({page, Refusal::Failed});
+      return;
+    }
+    const auto reached = frames_->swap_out(page, end);
+    const PageIndex stays = reached ? *reached : page;
+    const Refusal why = !reached && reached.error().code != ENOSPC ? Refusal::Failed : Refusal::SwapFull;
+    for (PageIndex p = stays; p < end; ++p) {
+      kept.push_back({p, why});
+      const VirtAddr here = r.start + bytes_of(p - page);
+      if (at && !layer.guarded().test(p)) (void)space->uffd.allow_writes({here, here + kPageSize});
+    }
+  }
+
+  Supervisor& supervisor_;
+  std::weak_ptr<Space> space_;
+  std::weak_ptr<vm::Layer> layer_;
+  reclaim::SwappedFrames* frames_;  // it owns this
+};
+
+}  // namespace
+
+std::shared_ptr<Owner> private_pages(Supervisor& supervisor, const SpaceRef& space) {
+  return std::make_shared<PrivatePages>(space, supervisor);
+}
+
+}  // namespace pagefold::kernel
