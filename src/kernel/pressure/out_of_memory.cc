@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernel/pressure/evict.h"
 #include "kernel/pressure/pressure.h"
 #include "kernel/supervisor.h"
 #include "report/units.h"
@@ -19,8 +20,8 @@ struct Share {
 std::vector<Share> shares(Supervisor& supervisor) {
   std::vector<Share> all;
   for (const SpaceRef& space : supervisor.guests().spaces()) {
-    const std::unique_lock lock(space->mutex, std::try_to_lock);
-    if (!lock || !space->swapped) continue;
+    std::unique_lock lock(space->mutex, std::defer_lock);
+    if (!lock_within_patience(lock, reclaim::Patience::Wait) || !space->swapped) continue;
     const std::lock_guard family(space->layer->mutex());
     const Bytes out = bytes_of(space->swapped->out(0, ~PageIndex{0} >> kPageShift));
     const std::string name = space->program.substr(space->program.rfind('/') + 1);
