@@ -71,6 +71,7 @@ int pagefold_main(std::vector<std::string> words) {
 
   Invocation invocation;
   add_run(app, invocation);
+  add_mrc(app, invocation);
   add_ps(app, invocation);
   add_maps(app, invocation);
   add_smaps(app, invocation);
@@ -86,7 +87,7 @@ int pagefold_main(std::vector<std::string> words) {
   }
   const std::string verb = verb_of(words);
   if (!verb.empty() && !is_verb(app, verb)) return usage_error("unknown verb `" + verb + '`', "");
-  if (verb == "run" || verb == "crash") invocation.program = take_program_words(*app.get_subcommand(verb), words);
+  if (verb == "run" || verb == "mrc" || verb == "crash") invocation.program = take_program_words(*app.get_subcommand(verb), words);
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
   } catch (const CLI::Success& help_or_version) {

@@ -134,7 +134,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({kOwnLoader, kSystemLoader}))
       ->type_name("LOADER")
       ->capture_default_str();
-  run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
+  auto* mem = run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
   run->add_option("--policy", arguments->policy, "Which frame goes when there is no room")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(reclaim::kPolicyNames), std::end(reclaim::kPolicyNames))))
       ->type_name("")

@@ -12,11 +12,12 @@ inline constexpr int kExitUsage = 2;  // of every verb but run, which says 125
 
 // What a callback needs from outside and leaves behind; outlives the parsing.
 struct Invocation {
-  std::vector<std::string> program;  // run, crash: the words after their own options (see program_words.h)
+  std::vector<std::string> program;  // run, mrc, crash: the words after their own options (see program_words.h)
   int exit_code = 0;
 };
 
 void add_run(CLI::App& app, Invocation& invocation);
+void add_mrc(CLI::App& app, Invocation& invocation);
 void add_ps(CLI::App& app, Invocation& invocation);
 void add_maps(CLI::App& app, Invocation& invocation);
 void add_smaps(CLI::App& app, Invocation& invocation);

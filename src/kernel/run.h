@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "event/file_watch.h"
 #include "inject/spec.h"
+#include "reclaim/reference_sampler.h"
 #include "reclaim/swap.h"
 #include "report/summary.h"
 
@@ -25,6 +26,7 @@ struct MemoryOptions {
   Bytes limit = 0;  // of page frames; 0: none
   std::string policy = "lru";
   reclaim::SwapSpec swap;
+  reclaim::ReferenceSampler* sampler = nullptr;  // instead of a policy: pages are taken away to see their touches
 };
 
 struct RunOptions {

@@ -36,11 +36,15 @@ class ReplacementPolicy {
   virtual void touched(FrameKey frame) = 0;
   // The frame is gone without having been chosen, and so is what the policy remembers of it.
   virtual void removed(FrameKey frame) = 0;
+  // It was chosen, and cannot go.
+  virtual void refused(FrameKey frame) { inserted(frame); }
   // The next to go; it leaves the policy, which may remember that it did. nullopt: there is none.
   virtual std::optional<FrameKey> evict() = 0;
   // What would go next, in order, if nothing were touched meanwhile; at most `most`.
   [[nodiscard]] virtual std::vector<FrameKey> next(std::size_t most) const = 0;
   [[nodiscard]] virtual std::size_t size() const = 0;
+  // Frames that are to go although there is room (reference_sampler.h).
+  [[nodiscard]] virtual std::size_t due() const { return 0; }
 };
 
 inline constexpr std::string_view kPolicyNames[] = {"clock", "lru", "s3fifo", "random"};

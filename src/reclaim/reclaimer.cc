@@ -66,6 +66,11 @@ void Reclaimer::gone(OwnerId owner, PageIndex first, PageIndex last, Going why) 
   changed_.notify_all();
 }
 
+void Reclaimer::forget(OwnerId owner, PageIndex page) {
+  const std::lock_guard lock(mutex_);
+  policy_->removed(frame_key(owner, page));
+}
+
 void Reclaimer::refaulted(OwnerId owner) {
   const std::lock_guard lock(mutex_);
   const auto it = owners_.find(owner);
@@ -82,8 +87,14 @@ void Reclaimer::touched(OwnerId owner, PageIndex page) {
     policy_->touched(frame);
 }
 
+PageIndex Reclaimer::due_now() const {
+  const std::lock_guard lock(mutex_);
+  return policy_->due();
+}
+
 Result<PageIndex> Reclaimer::make_room(PageIndex need, PageIndex wish, Patience patience) {
   const auto give_up_at = std::chrono::steady_clock::now() + kBusyPatience;
+  if (const PageIndex due = due_now(); due > 0) (void)evict_some(due, patience);
   for (int empty = 0; !limit_.take(need);) {
     if (need > limit_.most()) return fail(ENOMEM, "more frames at once than the limit has");
     const Round round = evict_some(std::max(need, batch()), patience);
@@ -144,7 +155,7 @@ void Reclaimer::put_back(OwnerId owner, const std::vector<Kept>& kept, std::vect
     if (k.why == Refusal::Busy)
       busy.push_back(frame);
     else if (k.why != Refusal::Gone)
-      policy_->inserted(frame);
+      policy_->refused(frame);
   }
 }
 

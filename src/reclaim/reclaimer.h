@@ -71,6 +71,8 @@ class Reclaimer {
   // Frames for [first, last) have come, under the thread's reservation; or gone, for whatever reason.
   void came(OwnerId owner, PageIndex first, PageIndex last, Coming how);
   void gone(OwnerId owner, PageIndex first, PageIndex last, Going why);
+  // A page that was evicted does not exist any more.
+  void forget(OwnerId owner, PageIndex page);
   // The page was evicted before and is needed again.
   void refaulted(OwnerId owner);
   // A page that was being watched was touched.
@@ -109,6 +111,7 @@ class Reclaimer {
   std::vector<Group> choose(PageIndex most);
   std::vector<Group> group(const std::vector<FrameKey>& frames);
   void put_back(OwnerId owner, const std::vector<Kept>& kept, std::vector<FrameKey>& busy);
+  [[nodiscard]] PageIndex due_now() const;
   [[nodiscard]] PageIndex batch() const;
   [[nodiscard]] PageIndex watch_distance() const;
 

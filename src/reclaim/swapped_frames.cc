@@ -93,15 +93,27 @@ void SwappedFrames::drop(PageIndex page) {
 Result<void> SwappedFrames::release(Bytes offset, Bytes length) {
   const PageIndex first = page_of(offset), last = page_of(offset + length);
   if (!out_.empty())
-    for (PageIndex page = out_.next(first, last); page < last; page = out_.next(page + 1, last)) drop(page);
+    for (PageIndex page = out_.next(first, last); page < last; page = out_.next(page + 1, last)) {
+      drop(page);
+      reclaimer_.forget(id_, page);
+    }
   const Result<void> released = frames_->release(offset, length);
   std::vector<std::pair<PageIndex, PageIndex>> runs;
   in_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { runs.emplace_back(from, to); });
   for (const auto& [from, to] : runs) {
     in_.clear_range(from, to);
-    reclaimer_.gone(id_, from, to, Going::Freed);
+    if (evicting_) dropped_.set_range(from, to);
+    reclaimer_.gone(id_, from, to, evicting_ ? Going::Evicted : Going::Freed);
   }
+  if (!evicting_ && dropped_.any(first, last)) forget_dropped(first, last);
   return released;
+}
+
+void SwappedFrames::forget_dropped(PageIndex first, PageIndex last) {
+  dropped_.for_each_run(first, last, [&](PageIndex from, PageIndex to) {
+    for (; from < to; ++from) reclaimer_.forget(id_, from);
+  });
+  dropped_.clear_range(first, last);
 }
 
 void SwappedFrames::filled(PageIndex first, PageIndex last, vm::FillReason reason) {
@@ -112,6 +124,7 @@ void SwappedFrames::filled(PageIndex first, PageIndex last, vm::FillReason reaso
   for (PageIndex page = in_.next_gap(first, last); page < last;) {
     const PageIndex end = in_.next(page, last);
     in_.set_range(page, end);
+    if (dropped_.clear_range(page, end) > 0) reclaimer_.refaulted(id_);
     reclaimer_.came(id_, page, end, reason == vm::FillReason::Needed ? Coming::Needed : Coming::Ahead);
     page = in_.next_gap(end, last);
   }

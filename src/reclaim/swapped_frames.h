@@ -44,11 +44,19 @@ class SwappedFrames final : public vm::FrameSource {
   // Copies [first, last), all of which have frames that nobody can store to, to the swap and releases them. Returns how
   // far it came. ENOSPC only when it did not come anywhere.
   Result<PageIndex> swap_out(PageIndex first, PageIndex last);
+  // What `drop` releases is evicted: whoever needs it again has it from elsewhere.
+  template <class Drop>
+  void evict_by(Drop&& drop) {
+    evicting_ = true;
+    drop();
+    evicting_ = false;
+  }
 
  private:
   Result<void> write_page(PageIndex page, Bytes within, const void* from, Bytes length);
   Result<void> store_out(PageIndex page, const std::byte* contents);
   void drop(PageIndex page);
+  void forget_dropped(PageIndex first, PageIndex last);
 
   std::shared_ptr<vm::FrameSource> frames_;
   Reclaimer& reclaimer_;
@@ -56,6 +64,8 @@ class SwappedFrames final : public vm::FrameSource {
   OwnerId id_ = 0;
   std::shared_ptr<Owner> owner_;  // lives as long as the frames do
   vm::PageSet in_, out_;          // disjoint
+  vm::PageSet dropped_;           // by evict_by()
+  bool evicting_ = false;
   std::unordered_map<PageIndex, SwapSlot> slots_;
 };
 

@@ -35,9 +35,10 @@ const std::map<std::string, Rooms> kMayInclude = {
     {"cache", {"frame", "vm", "base"}},
     {"pmap", {"frame", "vm", "base"}},
     {"reclaim", {"vm", "base"}},
+    {"mrc", {"reclaim", "report", "base"}},
     {"kernel",
      {"elf", "stub", "host", "cache", "pmap", "reclaim", "frame", "vm", "view", "report", "inject", "event", "base"}},
-    {"cli", {"kernel", "inject", "reclaim", "crash", "view", "report", "tour", "host", "event", "base"}},
+    {"cli", {"kernel", "inject", "reclaim", "mrc", "crash", "view", "report", "tour", "host", "event", "base"}},
 };
 
 struct Include {

@@ -141,7 +141,7 @@ class PrivatePages final : public Owner {
         if (spot.mapped && *next.mapped != *spot.mapped + bytes_of(end - page)) break;
       }
       if (mirror)
-        (void)layer.drop_mirrors(page, end);  // nobody has stored into them: the file has their contents
+        frames_->evict_by([&] { (void)layer.drop_mirrors(page, end); });  // nobody has stored into them: the file has them
       else
         evict_together(space, layer, page, end, spot.mapped, kept);
       page = end;

@@ -20,7 +20,9 @@ Result<std::unique_ptr<Pressure>> Pressure::create(const MemoryOptions& options)
 Pressure::Pressure(const MemoryOptions& options, std::unique_ptr<reclaim::SwapBackend> swap)
     : options_(options),
       swap_(std::move(swap)),
-      reclaimer_(page_of(options.limit), reclaim::make_policy(options.policy)),
+      reclaimer_(page_of(options.limit), options.sampler != nullptr
+                                             ? std::make_unique<reclaim::SamplingPolicy>(*options.sampler)
+                                             : reclaim::make_policy(options.policy)),
       watcher_([this] {
         while (reclaimer_.wait_until_watch_is_due()) reclaimer_.watch_next();
       }) {}
