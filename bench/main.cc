@@ -14,6 +14,7 @@
 #include "bench/crash_rate.h"
 #include "bench/file_cases.h"
 #include "bench/measurement.h"
+#include "bench/pressure.h"
 #include "bench/render.h"
 
 namespace pagefold::bench {
@@ -79,16 +80,40 @@ bool tell_crash_rate(const Options& options, const std::string& directory) {
   return true;
 }
 
+constexpr const char* kPressure = "pressure";
+
+// Against the kernel in a memory cgroup: lines of their own, too.
+bool tell_pressure(const Options& options, const std::string& directory) {
+  const auto lines = measure_pressure({options.pagefold, PAGEFOLD_BENCH_PROGRAMS, directory, options.quick});
+  if (!lines) {
+    fmt::print("\n{}: skipped, {}\n", kPressure, lines.error().message());
+    return true;
+  }
+  fmt::print("\nin half of the memory it wants, against a memory cgroup; ns a touch\n");
+  bool done = true;
+  for (const PressureLine& line : *lines) {
+    done = done && line.failure.empty();
+    if (!line.failure.empty())
+      fmt::print("{:<22} failed: {}\n", line.name, line.failure);
+    else
+      fmt::print("{:<22} {:>10.0f} {:>10.0f}   {:.2f}  bar {:.1f} {}\n", line.name, line.native_ns, line.pagefold_ns, line.ratio(),
+                 line.bar, line.ratio() <= line.bar ? "met" : "missed");
+    std::fflush(stdout);
+  }
+  return done;
+}
+
 int run(const Options& options) {
   std::vector<Case> cases = all_cases(PAGEFOLD_BENCH_PROGRAMS);
   std::erase_if(cases, [&](const Case& subject) { return subject.name.find(options.only) == std::string::npos; });
   if (options.list) {
     for (const Case& subject : cases) fmt::print("{}\n", subject.name);
-    fmt::print("{}\n", kCrashRate);
+    fmt::print("{}\n{}\n", kCrashRate, kPressure);
     return 0;
   }
   const bool crash_states = std::string_view(kCrashRate).find(options.only) != std::string_view::npos;
-  if (cases.empty() && !crash_states) return complain("no case is called \"" + options.only + "\" (--list)");
+  const bool under_pressure = std::string_view(kPressure).find(options.only) != std::string_view::npos;
+  if (cases.empty() && !crash_states && !under_pressure) return complain("no case is called \"" + options.only + "\" (--list)");
   if (!is_installed(options.pagefold)) return complain("no " + options.pagefold + ": make build");
   const Scratch scratch;
   if (scratch.path().empty()) return complain("no temporary directory");
@@ -98,7 +123,11 @@ int run(const Options& options) {
   if (const Result<void> written = on_files ? write_file_sources(scratch.path()) : Result<void>{}; !written)
     return complain(written.error().message());
 
-  if (cases.empty()) return tell_crash_rate(options, scratch.path()) ? 0 : 1;
+  const auto tell_others = [&] {
+    const bool rated = !crash_states || tell_crash_rate(options, scratch.path());
+    return (!under_pressure || tell_pressure(options, scratch.path())) && rated;
+  };
+  if (cases.empty()) return tell_others() ? 0 : 1;
   const std::vector<Row> rows = measure_all(cases, {options.pagefold, options.loader, scratch.path(), options.rounds, options.quick});
   if (!options.json.empty()) {
     std::ofstream out(options.json);
@@ -106,8 +135,7 @@ int run(const Options& options) {
     out.close();
     if (!out) return complain("cannot write " + options.json);
   }
-  const bool rated = !crash_states || tell_crash_rate(options, scratch.path());
-  const bool failed = !rated || std::ranges::any_of(rows, [](const Row& row) { return !row.failure.empty() && !row.skipped; });
+  const bool failed = !tell_others() || std::ranges::any_of(rows, [](const Row& row) { return !row.failure.empty() && !row.skipped; });
   return failed ? 1 : 0;
 }
 

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <string_view>
 
 #include "cache/file_object.h"
 #include "frame/shared_object.h"
 #include "kernel/process/host_proc.h"
 #include "kernel/memory/mm_limits.h"
+#include "kernel/pressure/pressure.h"
 #include "kernel/supervisor.h"
 
 namespace pagefold::kernel {
@@ -71,9 +73,11 @@ void describe_layer(const Space& space, const vm::Vma& v, MappingView& out, bool
   const std::lock_guard family(space.layer->mutex());
   const vm::Layer& layer = *space.layer;
   const PageIndex first = page_of(v.layer), last = first + v.range.pages();
-  const Bytes resident = bytes_of(layer.present().count_range(first, last) + layer.inherited().count_range(first, last));
+  out.pages.swap = bytes_of(layer.frames().out(first, last));
+  const Bytes resident =
+      bytes_of(layer.present().count_range(first, last) + layer.inherited().count_range(first, last)) - out.pages.swap;
   out.pages.resident = out.pages.anonymous = resident;
-  out.pages.shared_dirty = bytes_of(shared_pages(layer, first, last));
+  out.pages.shared_dirty = std::min(resident, bytes_of(shared_pages(layer, first, last)));
   out.pages.private_dirty = resident - out.pages.shared_dirty;
   out.pages.proportional = out.pages.private_dirty + out.pages.shared_dirty / 2;
   out.pages.speculative = bytes_of(layer.speculative().count_range(first, last));
@@ -88,13 +92,27 @@ void describe_layer(const Space& space, const vm::Vma& v, MappingView& out, bool
   }
 }
 
+// What has become of a page that page tables were once given: under a memory limit its frame may have gone since.
+enum class Frame { There, Swapped, Gone };
+Frame frame_of(const vm::Object& object, PageIndex page) {
+  if (const auto* file = dynamic_cast<const cache::FileObject*>(&object))
+    return file->resident(page) ? Frame::There : Frame::Gone;
+  const auto* shared = dynamic_cast<const frame::SharedObject*>(&object);
+  return shared != nullptr && shared->frames().is_out(page) ? Frame::Swapped : Frame::There;
+}
+
 void describe_object(const Space& space, const vm::Vma& v, const Mappers& mappers, MappingView& out, bool with_pages) {
   const auto it = space.mapped_pages.find(v.object.get());
   const vm::PageSet none;
   const vm::PageSet& mapped = it == space.mapped_pages.end() ? none : it->second;
   const bool file = v.object->kind() == vm::Object::Kind::File;
   const PageIndex first = page_of(v.offset), last = first + v.range.pages();
+  std::unique_lock<std::mutex> contents;
+  if (auto* shared = dynamic_cast<frame::SharedObject*>(v.object.get())) contents = std::unique_lock(shared->mutex);
   for (PageIndex page = mapped.next(first, last); page < last; page = mapped.next(page + 1, last)) {
+    const Frame frame = pressure() != nullptr ? frame_of(*v.object, page) : Frame::There;
+    if (frame == Frame::Swapped) out.pages.swap += kPageSize;
+    if (frame != Frame::There) continue;
     const auto sharers = static_cast<Bytes>(std::count_if(mappers.begin(), mappers.end(), [&](const auto& m) { return m.test(page); }));
     out.pages.resident += kPageSize;
     out.pages.proportional += kPageSize / std::max<Bytes>(1, sharers);

@@ -36,6 +36,8 @@ class SwapBackend {
   virtual void drop(SwapSlot slot) = 0;
   // A page was refused for want of room, and none has been dropped since: the next would be refused as well.
   [[nodiscard]] bool full() const { return full_; }
+  // Why it holds less than it was to hold, if it does.
+  [[nodiscard]] virtual std::string trouble() const { return {}; }
   // Bytes of the medium in use.
   [[nodiscard]] virtual Bytes held() const = 0;
   [[nodiscard]] SwapTraffic traffic() const { return {out_, in_, peak_}; }

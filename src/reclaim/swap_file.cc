@@ -30,9 +30,10 @@ class FileSwap final : public SwapBackend {
       const ssize_t n = ::pwrite(file_.get(), page + done, kPageSize - done, place(slot) + static_cast<off_t>(done));
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) {
-        const auto failed = n < 0 ? fail_errno("write to the swap file") : fail(EIO, "write to the swap file");
+        const int error = n < 0 ? errno : EIO;
         drop(slot);
-        return failed;
+        if (error == ENOSPC) stop_growing();
+        return fail(error, "write to the swap file");
       }
       done += static_cast<Bytes>(n);
     }
@@ -63,6 +64,11 @@ class FileSwap final : public SwapBackend {
     set_full(false);
   }
 
+  [[nodiscard]] std::string trouble() const override {
+    const std::lock_guard lock(mutex_);
+    return no_room_ ? Error{ENOSPC, "the swap file"}.message() : "";
+  }
+
   [[nodiscard]] Bytes held() const override {
     const std::lock_guard lock(mutex_);
     return bytes_of(used_ - free_.size());
@@ -70,6 +76,18 @@ class FileSwap final : public SwapBackend {
 
  private:
   static off_t place(SwapSlot slot) { return static_cast<off_t>(bytes_of(slot - 1)); }
+
+  // The file system is full: the slots that were written stay in use, and there will be no more.
+  void stop_growing() {
+    const std::lock_guard lock(mutex_);
+    while (!free_.empty() && *std::prev(free_.end()) == used_) {
+      free_.erase(std::prev(free_.end()));
+      --used_;
+    }
+    slots_ = used_;
+    no_room_ = true;
+    if (free_.empty()) set_full(true);
+  }
 
   // 0: full.
   SwapSlot take() {
@@ -81,8 +99,9 @@ class FileSwap final : public SwapBackend {
   }
 
   UniqueFd file_;
-  const PageIndex slots_;
   mutable std::mutex mutex_;
+  PageIndex slots_;  // at most
+  bool no_room_ = false;
   SwapSlot used_ = 0;  // slots that were ever in use
   std::set<SwapSlot> free_;
 };

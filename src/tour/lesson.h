@@ -29,7 +29,7 @@ class Lesson;
 struct Chapter {
   std::string name;   // as typed: "first-touch"
   std::string title;  // one line
-  std::vector<Claim> claims;
+  std::vector<Claim> claims;  // none: the chapter is judged as a whole
   void (*tell)(Lesson&) = nullptr;
 };
 

@@ -87,7 +87,8 @@ void Output::subtler(std::string_view text) {
 
 void Output::verdict(bool holds, int claim, std::string_view reason) {
   const std::string word = holds ? painted(kHolds, kGreen) + "   " : painted(kFails, kRed);
-  sink_(fmt::format("  {}  claim {}: {}\n\n", word, claim, tame(reason)));
+  const std::string subject = claim == 0 ? "this chapter" : fmt::format("claim {}", claim);
+  sink_(fmt::format("  {}  {}: {}\n\n", word, subject, tame(reason)));
 }
 
 }  // namespace pagefold::tour

@@ -23,7 +23,7 @@ class Output {
   void evidence(std::string_view line);                          // one line; too long: cut, with "..."
   void command(std::string_view line);                           // wrapped as a shell would take it, with " \"
   void subtler(std::string_view text);                           // wrapped, begins with "Subtler:", then an empty line
-  void verdict(bool holds, int claim, std::string_view reason);  // one line, never cut
+  void verdict(bool holds, int claim, std::string_view reason);  // one line, never cut; claim 0: the chapter as a whole
 
  private:
   void wrapped(std::string_view text, std::string_view first_indent, std::string_view indent,

@@ -80,6 +80,7 @@ const std::vector<Chapter>& chapters() {
        "text that makes room for others and comes back",
        {{17, "Unmodified pages need not stay in memory: they are dropped under pressure and read back later."}},
        tell_given_back},
+      {"policy-race", "one program, all policies, the same few frames", {}, tell_policy_race},
       {"busy",
        "a program that runs cannot be edited",
        {{18, "A binary that is being executed cannot be edited: \"Text file busy\"."}},
@@ -175,7 +176,8 @@ Tally tell(const std::vector<const Chapter*>& chosen, const Bench& bench, Output
 std::string list_of(const std::vector<Chapter>& chapters) {
   std::string list;
   for (const Chapter& chapter : chapters)
-    list += fmt::format("{:<12} {} [{}]\n", chapter.name, chapter.title, claims_of(chapter));
+    list += chapter.claims.empty() ? fmt::format("{:<12} {}\n", chapter.name, chapter.title)
+                                   : fmt::format("{:<12} {} [{}]\n", chapter.name, chapter.title, claims_of(chapter));
   return list;
 }
 

@@ -33,6 +33,7 @@ void tell_mmap(Lesson& lesson);
 void tell_shared_and_private(Lesson& lesson);
 void tell_pulling_the_plug(Lesson& lesson);
 void tell_given_back(Lesson& lesson);
+void tell_policy_race(Lesson& lesson);
 void tell_busy(Lesson& lesson);
 void tell_one_libc(Lesson& lesson);
 void tell_who_loads(Lesson& lesson);

@@ -95,6 +95,31 @@ INSTANTIATE_TEST_SUITE_P(Guest, UnderPressure, testing::ValuesIn(cases()), [](co
   return name;
 });
 
+TEST(SwappedPages, AreToldApartFromResidentOnes) {
+  Setting setting;
+  setting.timeout = std::chrono::seconds(60);
+  setting.pagefold_flags = {"run", "-q", "--mem", "8M", "--"};
+  const RunResult result = run({guest_directory() + "/pressure_swapped_pages_are_told", "limited"}, Mode::Pagefold, setting);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.out.find("NO"), std::string::npos) << result.out;
+}
+
+// A swap file where there is no room: what cannot be written stays, and when nothing else can go, the story says so.
+TEST(SwappedPages, AFullFileSystemIsAFullSwap) {
+  if (::geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+  const FreshDirectory directory;
+  ASSERT_EQ(::mount("none", directory.path().c_str(), "tmpfs", 0, "size=1m"), 0);
+  Setting setting;
+  setting.directory = directory.path();
+  setting.timeout = std::chrono::seconds(60);
+  setting.pagefold_flags = {"run", "--mem", "8M", "--swap", "file:swap", "--"};
+  const RunResult result = run({guest_directory() + "/pressure_kernel_reads_and_writes"}, Mode::Pagefold, setting);
+  ::umount2(directory.path().c_str(), MNT_DETACH);
+  EXPECT_EQ(result.status, 137);
+  EXPECT_THAT(result.err, testing::HasSubstr("the swap file: No space left on device"));
+  EXPECT_THAT(result.err, testing::HasSubstr("out of memory: killed"));
+}
+
 // ---- out of room
 
 struct Outcome {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -261,9 +262,10 @@ TEST(Tour, NoChapterHoldsWithoutEvidence) {
     Told told;
     Output output([&](std::string_view text) { told.text += text; }, Colour::No);
     told.tally = tell({&chapter}, bench, output);
-    EXPECT_EQ(told.tally.judged, static_cast<int>(chapter.claims.size())) << chapter.name;
+    const std::size_t verdicts = std::max<std::size_t>(1, chapter.claims.size());
+    EXPECT_EQ(told.tally.judged, static_cast<int>(verdicts)) << chapter.name;
     EXPECT_EQ(told.tally.failed, told.tally.judged) << told.text;
-    EXPECT_EQ(told.lines_with("WRONG").size(), chapter.claims.size()) << told.text;
+    EXPECT_EQ(told.lines_with("WRONG").size(), verdicts) << told.text;
     EXPECT_TRUE(told.lines_with("OK").empty()) << told.text;
     for (const std::string& line : told.lines()) EXPECT_LE(line.size(), 80u) << line;
   }

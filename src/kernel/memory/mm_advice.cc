@@ -204,13 +204,15 @@ bool page_resident(Space& space, const vm::Vma& v, VirtAddr at) {
   if (!v.object || v.layered) {
     const std::lock_guard family(space.layer->mutex());
     const PageIndex page = v.layer_page(at);
-    if (space.layer->present().test(page) || space.layer->inherited().test(page)) return true;
+    if (space.layer->present().test(page)) return !space.layer->frames().is_out(page);
+    if (space.layer->inherited().test(page)) return true;
     if (!v.object) return false;
   }
   if (const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get())) return file->cached(page_of(v.object_offset(at)));
   if (auto* shared = dynamic_cast<frame::SharedObject*>(v.object.get())) {
     const std::lock_guard lock(shared->mutex);
-    return shared->resident.test(page_of(v.object_offset(at)));
+    const PageIndex page = page_of(v.object_offset(at));
+    return shared->resident.test(page) && !shared->frames().is_out(page);
   }
   return true;
 }

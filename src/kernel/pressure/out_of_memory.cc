@@ -46,6 +46,7 @@ void out_of_memory(Supervisor& supervisor, Space& space) {
     holders += fmt::format("{}{} {}", i == 0 ? "" : ", ", all[i].who, report::human_bytes(all[i].resident));
     if (all[i].swapped > 0) holders += fmt::format(" and {} swapped out", report::human_bytes(all[i].swapped));
   }
+  if (limit.swap() != nullptr && !limit.swap()->trouble().empty()) holders += "; " + limit.swap()->trouble();
   stats().note(fmt::format("out of memory: killed {} ({}); of {} held: {}",
                            space.program.substr(space.program.rfind('/') + 1), space.pid,
                            report::human_bytes(limit.options().limit), holders));
