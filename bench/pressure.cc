@@ -134,7 +134,7 @@ Result<PressureLine> measure(const Pattern& pattern, const std::string& medium, 
   const std::vector<std::string> program = {settings.programs + "/touch_pattern", pattern.name, std::to_string(kTouched),
                                             std::to_string(settings.quick ? pattern.touches / 4 : pattern.touches)};
   std::vector<std::string> ours = {settings.pagefold, "run", "-q", "--mem", fmt::format("{}M", kLimit - kSupervisor), "--swap",
-                                   medium == "file" ? "file:" + settings.directory + "/pagefold-swap" : "zram", "--"};
+                                   medium == "file" ? fmt::format("file:{}/pagefold-swap", settings.directory) : medium, "--"};
   ours.insert(ours.end(), program.begin(), program.end());
   std::vector<double> native, pagefold;
   for (unsigned round = 0; round < (settings.quick ? 1U : 3U); ++round) {

@@ -54,7 +54,12 @@ Result<mrc::Curve> measure(const MrcArguments& arguments, int& exit_code) {
   memory.limit = kUnlimited;
   memory.swap = {reclaim::SwapSpec::Kind::Memory, "", kUnlimited};
   memory.sampler = &sampler;
-  const auto summary = PAGEFOLD_TRY(kernel::run({.command = arguments.program, .fault_around = 1, .memory = memory, .own_files = true}));
+  kernel::RunOptions options;
+  options.command = arguments.program;
+  options.fault_around = 1;
+  options.memory = memory;
+  options.own_files = true;
+  const auto summary = PAGEFOLD_TRY(kernel::run(options));
   exit_code = summary.exit_code;
   return mrc::make_curve(arguments.program, sampler.distances());
 }

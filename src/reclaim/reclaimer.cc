@@ -98,7 +98,7 @@ Result<PageIndex> Reclaimer::make_room(PageIndex need, PageIndex wish, Patience 
   for (int empty = 0; !limit_.take(need);) {
     if (need > limit_.most()) return fail(ENOMEM, "more frames at once than the limit has");
     const Round round = evict_some(std::max(need, batch()), patience);
-    if (patience == Patience::Wait && hopeless_.exchange(false)) return fail(ENOMEM, "too few frames can go");
+    if (round == Round::Hopeless) return fail(ENOMEM, "too few frames can go");
     if (round == Round::Freed) {
       empty = 0;
       continue;
@@ -161,7 +161,7 @@ void Reclaimer::put_back(OwnerId owner, const std::vector<Kept>& kept, std::vect
 
 Reclaimer::Round Reclaimer::evict_some(PageIndex want, Patience patience) {
   PageIndex freed = 0, looked_at = 0;
-  bool wait = false;
+  bool wait = false, hopeless = false;
   std::vector<FrameKey> busy;
   const std::size_t all = [&] {
     const std::lock_guard lock(mutex_);
@@ -183,7 +183,8 @@ Reclaimer::Round Reclaimer::evict_some(PageIndex want, Patience patience) {
                                  [](const Kept& k) { return k.why == Refusal::Busy || k.why == Refusal::Gone; });
       put_back(g.id, kept, busy);
       const std::lock_guard lock(mutex_);
-      judge(g.pages.size() - kept.size(), kept);
+      // Who cannot wait has not tried everything.
+      if (patience == Patience::Wait) hopeless = judge(g.pages.size() - kept.size(), kept) || hopeless;
       counts_.evicted[static_cast<std::size_t>(g.owner->kind())] += g.pages.size() - kept.size();
       evicted_since_watch_ += g.pages.size() - kept.size();
       if (evicted_since_watch_ >= watch_distance() / 4) watch_due_.notify_one();
@@ -194,21 +195,23 @@ Reclaimer::Round Reclaimer::evict_some(PageIndex want, Patience patience) {
     for (const FrameKey frame : busy)
       if (!ahead_.contains(frame)) ahead_.push_back(frame, {});
   }
+  if (hopeless) return Round::Hopeless;
   if (freed > 0) return Round::Freed;
   return wait ? Round::Busy : Round::Nothing;
 }
 
 // A program needs some pages at once to run a single instruction, and to come from one to the next. With fewer frames
 // than that to spare it would fault for ever.
-void Reclaimer::judge(PageIndex freed, const std::vector<Kept>& kept) {
+bool Reclaimer::judge(PageIndex freed, const std::vector<Kept>& kept) {
   went_ += freed;
   stayed_ += static_cast<PageIndex>(std::count_if(kept.begin(), kept.end(), [](const Kept& k) {
     return k.why == Refusal::Pinned || k.why == Refusal::SwapFull || k.why == Refusal::Failed;
   }));
   const PageIndex all = limit_.used(), seen = went_ + stayed_;
-  if (seen < kTimesAround * all) return;
-  hopeless_ = went_ * all < kFewestToSpare * seen;
+  if (seen < kTimesAround * all) return false;
+  const bool few = went_ * all < kFewestToSpare * seen;
   went_ = stayed_ = 0;
+  return few;
 }
 
 PageIndex Reclaimer::watch_distance() const { return std::max(kLeastWatched, limit_.most() / kWatchedShare); }

@@ -12,7 +12,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -103,9 +102,9 @@ class Reclaimer {
     std::shared_ptr<Owner> owner;
     std::vector<PageIndex> pages;
   };
-  enum class Round { Freed, Busy, Nothing };
-  // Frames went and others stayed; hopeless_ when only so few can go that no program gets anywhere. Lock held.
-  void judge(PageIndex freed, const std::vector<Kept>& kept);
+  enum class Round { Freed, Busy, Nothing, Hopeless };
+  // Frames went and others stayed. True when only so few can go that no program gets anywhere. Lock held.
+  bool judge(PageIndex freed, const std::vector<Kept>& kept);
 
   Round evict_some(PageIndex want, Patience patience);
   std::vector<Group> choose(PageIndex most);
@@ -124,7 +123,6 @@ class Reclaimer {
   std::condition_variable watch_due_;
   PageIndex evicted_since_watch_ = 0;
   PageIndex went_ = 0, stayed_ = 0;  // of the frames that were to go, since they were last judged
-  std::atomic<bool> hopeless_{false};
   bool stopping_ = false;
   FrameList<Nothing> ahead_;  // put in ahead of need, not known to be touched; or chosen already, and busy then
   std::map<OwnerId, Known> owners_;

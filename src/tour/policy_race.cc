@@ -20,7 +20,7 @@ struct Lap {
 std::string told(Number number) { return number ? grouped(*number) : "nothing"; }
 
 Lap lap(Lesson& lesson, const std::string& policy) {
-  const GuestRun run = lesson.run({.argv = {"./race"}, .flags = {"--mem=8M", "--policy=" + policy, "--fault-around=1"}});
+  const GuestRun run = lesson.run({.argv = {"./race"}, .flags = {"--mem=8M", "--policy=" + policy}});
   const Number pages = run.number("scanned pages"), most = run.reported("/pressure/peak_bytes");
   lesson.equal("pages whose contents are wrong", 0, run.number("scanned pages with a wrong count"));
   lesson.equal("stores to the hot set that were lost", 0,

