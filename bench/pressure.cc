@@ -42,10 +42,10 @@ bool write_to(const std::string& path, const std::string& text) {
 // A memory cgroup of the calling process's own, for one command.
 class Cgroup {
  public:
-  static Result<Cgroup> create(const std::string& name, unsigned swappiness) {
+  static Result<Cgroup> create(const std::string& name, unsigned limit, unsigned swappiness) {
     Cgroup group(fmt::format("{}/pagefold-bench-{}-{}", kController, ::getpid(), name));
-    if (::mkdir(group.path_.c_str(), 0755) != 0) return fail(ENOTSUP, "no memory cgroup (v1): " + group.path_);
-    if (!write_to(group.path_ + "/memory.limit_in_bytes", std::to_string(std::uint64_t{kLimit} * kMiB)) ||
+    if (::mkdir(group.path_.c_str(), 0755) != 0) return fail(ENOTSUP, fmt::format("no memory cgroup (v1): {}", group.path_));
+    if (!write_to(group.path_ + "/memory.limit_in_bytes", std::to_string(std::uint64_t{limit} * kMiB)) ||
         !write_to(group.path_ + "/memory.swappiness", std::to_string(swappiness)))
       return fail(ENOTSUP, "the memory cgroup cannot be limited");
     return group;
@@ -108,8 +108,8 @@ class KernelSwap {
     format.argv = {"mkswap", path};
     format.directory = "/";
     const auto done = run_command(format);
-    if (!done || done->status != 0) return fail(ENOTSUP, "mkswap " + path);
-    if (::swapon(path.c_str(), 0) != 0) return fail(ENOTSUP, "swapon " + path + " is not allowed");
+    if (!done || done->status != 0) return fail(ENOTSUP, fmt::format("mkswap {}", path));
+    if (::swapon(path.c_str(), 0) != 0) return fail(ENOTSUP, fmt::format("swapon {} is not allowed", path));
     return swap;
   }
   std::string path_;
@@ -139,9 +139,9 @@ Result<PressureLine> measure(const Pattern& pattern, const std::string& medium, 
   std::vector<double> native, pagefold;
   for (unsigned round = 0; round < (settings.quick ? 1U : 3U); ++round) {
     const auto kernel_swap = PAGEFOLD_TRY(medium == "file" ? KernelSwap::on_file(settings.directory + "/kernel-swap") : KernelSwap::on_zram());
-    const auto group = PAGEFOLD_TRY(Cgroup::create("native", 60));
+    const auto group = PAGEFOLD_TRY(Cgroup::create("native", kLimit, 60));
     native.push_back(PAGEFOLD_TRY(touch_ns(group.around(program), settings)));
-    const auto our_group = PAGEFOLD_TRY(Cgroup::create("pagefold", 0));
+    const auto our_group = PAGEFOLD_TRY(Cgroup::create("pagefold", medium == "file" ? kLimit : kLimit + kTouched, 0));
     pagefold.push_back(PAGEFOLD_TRY(touch_ns(our_group.around(ours), settings)));
   }
   line.native_ns = median(native);

@@ -2,7 +2,8 @@
 // in a cgroup of the same size, where the supervisor, the frames and the host's page cache of the swap file all count.
 //
 // Ours is told to use what the cgroup has less a share for the supervisor. Both sides swap to a file on the same file system,
-// or to compressed memory. The kernel must not take our frames itself: our cgroup's swappiness is 0.
+// or to compressed memory; the kernel's zram counts in no cgroup, so ours, which lies in the supervisor, gets room of its own.
+// The kernel must not take our frames itself: our cgroup's swappiness is 0.
 //
 // Wants root, the memory controller of cgroup v1, and swapon(2); says what is missing.
 #pragma once
