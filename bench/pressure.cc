@@ -106,7 +106,7 @@ class KernelSwap {
     KernelSwap swap(path, zram);
     Command format;
     format.argv = {"mkswap", path};
-    format.directory = "/";
+    format.directory.assign(1, '/');  // a literal makes GCC 12 warn of an overlap that is none
     const auto done = run_command(format);
     if (!done || done->status != 0) return fail(ENOTSUP, fmt::format("mkswap {}", path));
     if (::swapon(path.c_str(), 0) != 0) return fail(ENOTSUP, fmt::format("swapon {} is not allowed", path));
