@@ -65,12 +65,10 @@ std::string path_as_seen(pid_t process, std::string path) {
 
 event::CodeSnapshot snapshot(Space& space, pid_t thread) {
   event::CodeSnapshot code;
-  const auto text = read_host_file(fmt::format("/proc/{}/syscall", thread));
-  if (!text) return code;
-  // Within a call: its number, six arguments, stack pointer, instruction pointer. Otherwise -1 and the pointers.
-  const char* format = text->starts_with("-1") ? "-1 %lx %lx" : "%*d %*x %*x %*x %*x %*x %*x %lx %lx";
+  const std::string text = host_call_of(thread);
+  const char* format = text.starts_with("-1") ? "-1 %lx %lx" : "%*d %*x %*x %*x %*x %*x %*x %lx %lx";
   unsigned long stack = 0, instruction = 0;
-  if (std::sscanf(text->c_str(), format, &stack, &instruction) != 2) return code;
+  if (std::sscanf(text.c_str(), format, &stack, &instruction) != 2) return code;
   code.instruction = instruction;
   VirtAddr top = stack;
   {

@@ -5,14 +5,22 @@
 // gives EFAULT to a system call, exactly as for a page that a disk cannot read. When the thread has got it, the page is as it was,
 // so that the next touch comes here again. The thread is held with ptrace(2) between the two; where that is not possible the page
 // goes on failing.
+//
+// The message of a touch can be out of date: its thread was woken by another's. Then nothing happens to it.
 
-#include <fmt/format.h>
+#include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "kernel/fail/failures.h"
 #include "kernel/fault/fault_service.h"
@@ -24,6 +32,100 @@ namespace {
 
 // Far beyond the end of any store, and a page offset that a mapping can have.
 constexpr Bytes kBeyondAnyEnd = Bytes{1} << 60;
+
+// The next stop of a thread that is held here: its signal, and the event above the lowest 8 bits. nullopt: it has ended.
+std::optional<int> next_stop(pid_t thread, pid_t group) {
+  const auto id = static_cast<id_t>(thread);
+  siginfo_t stop{};
+  if (::waitid(P_PID, id, &stop, WEXITED | WSTOPPED | WNOWAIT | __WALL | __WNOTHREAD) != 0) return std::nullopt;
+  if (stop.si_code == CLD_TRAPPED) return stop.si_status;
+  // Who reaps the guests wants to see the end of a process that is our child. Any other end is seen by its parent only when the
+  // tracer has seen it.
+  if (thread != group || host_status_field(thread, "PPid:") != std::to_string(::getpid()))
+    ::waitid(P_PID, id, &stop, WEXITED | __WALL | __WNOTHREAD);
+  return std::nullopt;
+}
+
+bool has_ended(pid_t thread) {
+  const auto state = host_status_field(thread, "State:");
+  return !state || state->starts_with('Z') || state->starts_with('X');
+}
+
+// Another thread of ours may hold it for a moment.
+bool seize(pid_t thread) {
+  using namespace std::chrono_literals;
+  constexpr int kTries = 1000;
+  for (int i = 0; i < kTries; ++i) {
+    if (::ptrace(PTRACE_SEIZE, thread, nullptr, nullptr) == 0) return true;
+    if (errno != EPERM || has_ended(thread)) return false;
+    std::this_thread::sleep_for(1ms);
+  }
+  return false;
+}
+
+// Threads that are held here, and what is to be put right, beside the page they are held for, before each goes on: when the
+// message for that page is out of date, the thread may be at another that fails.
+class HeldThreads {
+ public:
+  // True: the caller is to hold the thread. False: somebody does, who will call `restore`.
+  bool enter(pid_t thread, const std::function<void()>& restore) {
+    const std::lock_guard lock(mutex_);
+    const auto [it, is_new] = held_.try_emplace(thread);
+    if (!is_new) it->second.push_back(restore);
+    return is_new;
+  }
+  void leave(pid_t thread) {
+    std::vector<std::function<void()>> restores;
+    {
+      const std::lock_guard lock(mutex_);
+      restores.swap(held_[thread]);
+      held_.erase(thread);
+    }
+    for (const auto& restore : restores) restore();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<pid_t, std::vector<std::function<void()>>> held_;
+};
+
+HeldThreads& held_threads() {
+  static HeldThreads threads;
+  return threads;
+}
+
+// Lets a thread that waits at a touch go on, until it has had what is in store for it there: SIGBUS, or EFAULT for its system call. Then
+// calls restore(), and lets the thread run. One instruction is stepped over, with signals blocked, so that this ends also if it
+// was not waiting any more. group 0: it is not known. False: it could not be held; wake() has been called all the same.
+template <class Wake, class Restore>
+bool make_thread_touch(pid_t thread, pid_t group, Wake&& wake, Restore&& restore) {
+  constexpr std::uint64_t kMaskSize = 8, kAllButBus = ~(std::uint64_t{1} << (SIGBUS - 1));
+  if (group != 0 && !held_threads().enter(thread, restore)) return wake(), true;
+  const bool held = group != 0 && seize(thread) && ::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr) == 0;
+  const std::string waits_in = host_call_of(thread);
+  wake();
+  if (!held) {
+    const bool gone = has_ended(thread);
+    if (gone) restore();
+    if (group != 0) held_threads().leave(thread);
+    return gone;
+  }
+  auto stop = next_stop(thread, group);
+  std::uint64_t mask = 0;
+  if (stop && (*stop >> 8) != 0 && waits_in.starts_with("-1") && ::ptrace(PTRACE_GETSIGMASK, thread, kMaskSize, &mask) == 0) {
+    std::uint64_t blocked = mask | kAllButBus;
+    ::ptrace(PTRACE_SETSIGMASK, thread, kMaskSize, &blocked);
+    ::ptrace(PTRACE_SINGLESTEP, thread, nullptr, nullptr);
+    stop = next_stop(thread, group);
+    if (stop) ::ptrace(PTRACE_SETSIGMASK, thread, kMaskSize, &mask);
+  }
+  restore();
+  held_threads().leave(thread);
+  if (!stop) return true;
+  const bool deliver = (*stop >> 8) == 0 && *stop != SIGTRAP;
+  ::ptrace(PTRACE_DETACH, thread, nullptr, static_cast<std::uintptr_t>(deliver ? *stop : 0));
+  return true;
+}
 
 }  // namespace
 
@@ -73,27 +175,23 @@ FaultService::Outcome FaultService::show_nothing(const vm::Vma& v) {
   return Outcome::Done;
 }
 
-// Space::mutex is not held: what the thread does meanwhile may need it.
 void FaultService::raise() {
   const VirtRange here{fault_.address, fault_.address + kPageSize};
   const auto task = supervisor_.guests().task(fault_.thread);
-  const bool held = task && task->space.get() == &space_ && ::ptrace(PTRACE_SEIZE, fault_.thread, nullptr, nullptr) == 0;
-  const auto within = read_host_file(fmt::format("/proc/{}/syscall", fault_.thread));
-  const bool in_call = !within || !within->starts_with("-1");
-  if (held && in_call) ::ptrace(PTRACE_INTERRUPT, fault_.thread, nullptr, nullptr);  // it gets EFAULT, and stops behind the call
-  {
+  // Space::mutex is taken for moments only: what the thread does meanwhile may need it.
+  const auto wake = [&] {
     const std::lock_guard lock(space_.mutex);
     if (space_.uffd) space_.uffd.wake(here);
-  }
-  if (!held) return stats().note("a page that failed goes on failing: its thread could not be held");
-  siginfo_t stop{};  // an end is left to be seen by who reaps the guests
-  if (::waitid(P_PID, static_cast<id_t>(fault_.thread), &stop, WEXITED | WSTOPPED | WNOWAIT | __WALL | __WNOTHREAD) != 0 || stop.si_code != CLD_TRAPPED) return;
-  if (stop.si_status == SIGBUS || in_call) {
-    const std::lock_guard lock(space_.mutex);
-    if (space_.state == Space::State::Running) (void)synchronise(space_, supervisor_.listener(), here, Urgency::Eager);
-  }
-  const int signal = (stop.si_status >> 8) == 0 ? stop.si_status : 0;
-  ::ptrace(PTRACE_DETACH, fault_.thread, nullptr, static_cast<std::uintptr_t>(signal));
+  };
+  const SpaceRef space = task ? task->space : nullptr;
+  const bool known = space.get() == &space_;
+  const auto restore = [space, here, &listener = supervisor_.listener()] {  // may be called after this
+    if (!space) return;
+    const std::lock_guard lock(space->mutex);
+    if (space->state == Space::State::Running) (void)synchronise(*space, listener, here, Urgency::Eager);
+  };
+  if (!make_thread_touch(fault_.thread, known ? task->group : 0, wake, restore))
+    stats().note("a page that failed goes on failing: its thread could not be held");
 }
 
 }  // namespace pagefold::kernel

@@ -88,7 +88,7 @@ std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n) {
   return std::stoull(value);
 }
 
-std::optional<VirtAddr> host_stack_pointer(pid_t tid) {
+std::string host_call_of(pid_t tid) {
   const std::string path = fmt::format("/proc/{}/syscall", tid);
   auto text = read_host_file(path);
   // A thread may be heard of before it sleeps; until then the host says no more than that it is running.
@@ -97,10 +97,14 @@ std::optional<VirtAddr> host_stack_pointer(pid_t tid) {
     ::usleep(20);
     text = read_host_file(path);
   }
-  if (!text) return std::nullopt;
+  return text ? std::move(*text) : std::string();
+}
+
+std::optional<VirtAddr> host_stack_pointer(pid_t tid) {
+  const std::string text = host_call_of(tid);
   // number, six arguments, stack pointer, instruction pointer
   unsigned long pointer = 0;
-  if (std::sscanf(text->c_str(), "%*d %*x %*x %*x %*x %*x %*x %lx", &pointer) != 1) return std::nullopt;
+  if (std::sscanf(text.c_str(), "%*d %*x %*x %*x %*x %*x %*x %lx", &pointer) != 1) return std::nullopt;
   return pointer;
 }
 

@@ -37,6 +37,9 @@ Bytes host_limit(pid_t pid, std::string_view name);
 // Field n (from 1, as in proc(5)) of /proc/PID/stat.
 std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n);
 
+// /proc/TID/syscall of a thread that waits: "-1", or the number of its system call and six arguments; then stack and
+// instruction pointer. "running" when it does not come to wait; empty when it is gone.
+std::string host_call_of(pid_t tid);
 // Where a thread that waits in a system call has its stack pointer.
 std::optional<VirtAddr> host_stack_pointer(pid_t tid);
 
