@@ -65,9 +65,10 @@ void Recorder::stored(const Caller& caller, const Stored& page) {
   // Behind the end there is nothing to store to, and a page that is new to us will be met as a whole.
   if (file.fresh || page.offset >= file.shadow.size()) return;
   const auto bytes = page.bytes.first(std::min<Bytes>(page.bytes.size(), file.shadow.size() - page.offset));
-  if (!file.shadow.take_page(page_of(page.offset), bytes)) return;
+  const auto fresh = file.shadow.take_page(page_of(page.offset), bytes);
+  if (fresh.empty()) return;
   Event event{.kind = EventKind::Store, .file = file.number, .offset = page.offset, .length = bytes.size()};
-  event.pieces.push_back({page.offset, bytes, 0});
+  event.pieces.push_back({page.offset + static_cast<Bytes>(fresh.data() - bytes.data()), fresh, 0});
   event.together = page.opened < last_closed_;
   log_event(std::move(event), caller);
   last_closed_ = page.closed;

@@ -87,12 +87,17 @@ Shadow::Patch Shadow::take(const Data& data, Bytes from, Bytes to) {
   return patch;
 }
 
-bool Shadow::take_page(PageIndex index, std::span<const std::byte> bytes) {
-  if (std::memcmp(page(index), bytes.data(), bytes.size()) == 0) return false;
+std::span<const std::byte> Shadow::take_page(PageIndex index, std::span<const std::byte> bytes) {
+  const std::byte* const known = page(index);
+  std::size_t first = 0, last = bytes.size();
+  while (first < last && bytes[first] == known[first]) ++first;
+  while (last > first && bytes[last - 1] == known[last - 1]) --last;
+  const auto fresh = bytes.subspan(first, last - first);
+  if (fresh.empty()) return fresh;
   auto& kept = pages_[index];
   if (!kept) kept = std::make_unique<Page>();
-  std::ranges::copy(bytes, kept->begin());
-  return true;
+  std::ranges::copy(fresh, kept->begin() + static_cast<std::ptrdiff_t>(first));
+  return fresh;
 }
 
 }  // namespace pagefold::crash

@@ -48,8 +48,8 @@ class Shadow {
 
   // [from, to) is as in the data from now on, which covers that range; what that changes.
   Patch take(const Data& data, Bytes from, Bytes to);
-  // A page's first bytes are these from now on; false: they were already.
-  bool take_page(PageIndex page, std::span<const std::byte> bytes);
+  // A page's first bytes are these from now on. What of them is new: from the first such byte to the last; empty, nothing.
+  std::span<const std::byte> take_page(PageIndex page, std::span<const std::byte> bytes);
 
  private:
   [[nodiscard]] const std::byte* page(PageIndex index) const;

@@ -59,6 +59,15 @@ TEST_F(PlantedBugs, APageThatIsStoredTwiceShowsBothVersions) {
   EXPECT_THAT(outcome.out, HasSubstr("record 1 of 2 is wrong"));
 }
 
+// Found when it was measured: page 0 got the byte it had, and stayed open beside page 1.
+TEST_F(PlantedBugs, PagesThatAreStoredInTurnsAreRecordedEachTime) {
+  const auto outcome = test::pagefold({"crash", "--files", "s.db", "--check", "test -e {}", "--model", "strict", "--output", output().string(), "--",
+                                       program("busy_pages"), "turns", "s.db", "101"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+  // The file, its size, 100 stores of another byte than before, msync.
+  EXPECT_THAT(outcome.out, HasSubstr("103 events recorded"));
+}
+
 TEST_F(PlantedBugs, StoresOfThreadsAndProcessesAndAcrossPagesAreRecorded) {
   for (const char* mode : {"straddle", "threads", "children", "walk"}) {
     const auto outcome = test::pagefold({"crash", "--files", "s.db", "--check", "test -e {}", "--budget", "50", "--output", output().string(), "--",

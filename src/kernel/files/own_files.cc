@@ -125,6 +125,7 @@ Result<void> OwnFiles::write_back(cache::FullFile& file, PageIndex first, PageIn
 
 Result<void> OwnFiles::write_back_all() {
   Result<void> done;
+  if (order_) order_->forget_turns();
   if (cache::FullFile::dirty_files() == 0) return done;
   for (const auto& file : supervisor_.files().full_files())
     if (auto one = write_back(*file); !one && done) done = std::move(one);

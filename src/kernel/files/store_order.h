@@ -3,12 +3,15 @@
 // protected, and the watch is told what it holds. So the watch has every page as it was each time the program went on to
 // another one, in that order.
 //
-// An instruction may store across the end of a page and needs both open: a page that nothing has changed stays open for a few turns
-// more. Pages that were open at the same time have no known order, and so it is with threads that fault together.
+// An instruction may store across the end of a page and needs both open; threads take pages from each other before they have stored
+// anything. Both show as a page that was closed unchanged and is wanted again, with nothing changed since: then pages that are
+// unchanged stay open until something is. Pages that were open at the same time have no known order.
 #pragma once
 
 #include <memory>
 #include <mutex>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "cache/full_file.h"
@@ -24,8 +27,10 @@ class StoreOrder {
 
   // The page is about to be opened for stores, by a thread at a place; a Space::mutex may be held. False: close_others() first.
   [[nodiscard]] bool may_open(const std::shared_ptr<cache::FullFile>& file, PageIndex page, const event::FileWatch::Caller& caller);
-  // Closes what is open and has been changed. No lock may be held.
+  // Closes what is open. No lock may be held.
   void close_others();
+  // A call is about to be made: whoever makes it is not held up.
+  void forget_turns();
   // These pages are protected now, and about to be written back; contents() held.
   void closed(cache::FullFile& file, const vm::PageSet& pages);
 
@@ -35,16 +40,19 @@ class StoreOrder {
     PageIndex page = 0;
     event::FileWatch::Caller caller;
     std::uint64_t opened = 0;       // when, by clock_
-    unsigned age = 0;               // turns it has been through
+    bool kept = false;              // it was unchanged when another was wanted
     std::vector<std::byte> before;  // what it held
   };
+  using Name = std::pair<const cache::FullFile*, PageIndex>;
   // Who opened the page, and when.
-  event::FileWatch::Caller close(const cache::FullFile& file, PageIndex page, event::FileWatch::Stored& stored);
+  event::FileWatch::Caller close(Name page, event::FileWatch::Stored& stored);
 
   OwnFiles& files_;
   event::FileWatch& watch_;
   std::mutex mutex_;  // below; innermost but for the watch's own
   std::vector<Open> open_;
+  std::set<Name> closed_unchanged_;  // since something was last changed
+  bool held_up_ = false;             // one of those is wanted again
   std::uint64_t clock_ = 0;
 };
 
