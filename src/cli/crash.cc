@@ -24,6 +24,7 @@
 #include "crash/recorder.h"
 #include "host/features.h"
 #include "kernel/run.h"
+#include "report/code_place.h"
 
 namespace pagefold::cli {
 namespace {
@@ -81,7 +82,8 @@ Outcome record(const CrashArguments& arguments) {
     const Refusal refusal = refusal_of(summary.error(), arguments.program.front());
     return refused(refusal.message, refusal.exit_code);
   }
-  if (const auto done = (*recorder)->finish(); !done) return refused("cannot record: " + done.error().message(), kernel::kExitFailed);
+  report::PlaceFinder places;
+  if (const auto done = (*recorder)->finish([&](const event::CodeSnapshot& code) { return places.find(code); }); !done) return refused("cannot record: " + done.error().message(), kernel::kExitFailed);
   if (summary->exit_code != 0) complain(fmt::format("the program ended with exit code {}; what it did is explored all the same", summary->exit_code));
   return {kExitClean, source};
 }

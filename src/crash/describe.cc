@@ -25,6 +25,7 @@ constexpr std::array<const char*, kEventKinds> kSentences = {
     "msync {0}, {2} bytes at {1}",
     "sync",
     "the program says {5}",
+    "",
 };
 
 std::string name_of(const History& history, FileNumber file) {

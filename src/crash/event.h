@@ -36,8 +36,9 @@ enum class EventKind : std::uint8_t {
   SyncRange,  // msync(2) with MS_SYNC: bytes [offset, offset + length)
   SyncAll,    // sync(2), syncfs(2)
   Output,     // the program has told something (its standard output): `text`
+  Place,      // only in the file of a log, at its end: what events with this `code` have as their place is `text`
 };
-inline constexpr std::size_t kEventKinds = 14;
+inline constexpr std::size_t kEventKinds = 15;
 
 enum class FileType : std::uint8_t { Regular, Directory, Link };
 
@@ -67,7 +68,8 @@ struct Event {
   // A store that was seen together with the event before it: which of them came first is not known.
   bool together = false;
   std::int32_t process = 0;
-  std::string place{};  // in the program: "mdb+0x4711"; empty: unknown
+  std::uint32_t code = 0;  // events with the same number come from the same place in the program; 0: unknown
+  std::string place{};     // that place: "put_record+0x1c (store), store.c:42"; empty: unknown
 };
 
 }  // namespace pagefold::crash

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstring>
+#include <map>
 
 #include "crash/hash.h"
 
@@ -48,11 +49,12 @@ void put(Memory& to, const Event& event) {
   put(to, static_cast<std::uint8_t>(event.together));
   put(to, event.mode);
   put(to, event.process);
+  put(to, event.code);
   put(to, event.file);
   put(to, event.directory);
   put(to, event.to_directory);
   for (const std::uint64_t number : {event.offset, event.length, event.size, static_cast<Bytes>(event.covers)}) put(to, number);
-  for (const std::string* text : {&event.name, &event.to_name, &event.text, &event.place}) put(to, *text);
+  for (const std::string* text : {&event.name, &event.to_name, &event.text}) put(to, *text);
   put(to, static_cast<std::uint32_t>(event.pieces.size()));
   for (const Piece& piece : event.pieces) {
     put(to, piece.offset);
@@ -112,10 +114,10 @@ bool take(Reader& from, Event& event) {
   Bytes covers = 0;
   std::uint32_t pieces = 0;
   std::uint8_t together = 0;
-  const bool fixed = from.take(event.kind) && from.take(event.type) && from.take(together) && from.take(event.mode) && from.take(event.process) &&
+  const bool fixed = from.take(event.kind) && from.take(event.type) && from.take(together) && from.take(event.mode) && from.take(event.process) && from.take(event.code) &&
                      from.take(event.file) && from.take(event.directory) && from.take(event.to_directory) &&
                      from.take(event.offset) && from.take(event.length) && from.take(event.size) && from.take(covers) &&
-                     from.take(event.name) && from.take(event.to_name) && from.take(event.text) && from.take(event.place) &&
+                     from.take(event.name) && from.take(event.to_name) && from.take(event.text) &&
                      from.take(pieces);
   if (!fixed || static_cast<std::size_t>(event.kind) >= kEventKinds || event.type > FileType::Link) return false;
   if (!is_name(event.name) || !is_name(event.to_name)) return false;
@@ -139,12 +141,15 @@ Result<Log> Log::parse(std::shared_ptr<const void> memory, std::span<const std::
   Reader reader(bytes);
   if (!reader.take(header) || std::memcmp(&header, &kHeader, sizeof header) != 0) return fail(EBADMSG, "log of crash events");
   bool begun = false;
+  std::uint32_t records = 0;
+  std::map<std::uint32_t, std::string> places;
   while (reader.left() > 0) {
     log.bytes_cut_ = reader.left();
     RecordHeader record{};
     std::span<const std::byte> payload;
     if (!reader.take(record) || !reader.take(payload, record.length)) break;
-    if (record.number != static_cast<std::uint32_t>(log.events_.size()) || record.checksum != hash_of(payload, log.events_.size())) break;
+    if (record.number != records || record.checksum != hash_of(payload, records)) break;
+    ++records;
     Event event;
     Reader inside(payload);
     if (!take(inside, event)) return fail(EBADMSG, "event in a log of crash events");
@@ -152,9 +157,14 @@ Result<Log> Log::parse(std::shared_ptr<const void> memory, std::span<const std::
       begun = true;
       log.begin_ = log.events_.size() + 1;
     }
-    log.events_.push_back(std::move(event));
     log.bytes_cut_ = 0;
+    if (event.kind == EventKind::Place)
+      places[event.code] = std::move(event.text);
+    else
+      log.events_.push_back(std::move(event));
   }
+  for (Event& event : log.events_)
+    if (const auto place = places.find(event.code); place != places.end()) event.place = place->second;
   return log;
 }
 

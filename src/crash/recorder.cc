@@ -98,9 +98,15 @@ void Recorder::tells(const Caller& caller, std::string text) {
   log_event(std::move(event), caller);
 }
 
-Result<void> Recorder::finish() {
+Result<void> Recorder::finish(const PlaceTeller& place_of) {
   const std::lock_guard lock(mutex_);
   catch_up({}, Compare::Everywhere);
+  for (std::uint32_t code = 1; place_of && code <= code_snapshots_.size(); ++code) {
+    Event place{.kind = EventKind::Place};
+    place.text = place_of(*code_snapshots_[code - 1]);
+    place.code = code;
+    if (auto done = log_.append(place); !done && !error_) error_ = done.error();
+  }
   if (error_) return tl::unexpected(*error_);
   return {};
 }
@@ -108,8 +114,27 @@ Result<void> Recorder::finish() {
 void Recorder::log_event(Event event, const Caller& caller) {
   last_closed_ = 0;
   event.process = caller.process;
-  if (event.place.empty()) event.place = caller.place;
+  event.code = code_of(caller);
   if (auto done = log_.append(event); !done && !error_) error_ = done.error();
+}
+
+// Two moments are at the same place if the thread was at the same instruction, called from the same ones: what looks like addresses of
+// code on the stack tells, without looking at what the functions are.
+std::uint32_t Recorder::code_of(const Caller& caller) {
+  constexpr std::size_t kMostCodes = 2000, kLooked = 2048;
+  if (!caller.code || caller.code->instruction == 0) return 0;
+  const event::CodeSnapshot& code = *caller.code;
+  std::vector<std::uint64_t> key = {static_cast<std::uint64_t>(caller.process), code.instruction};
+  for (std::size_t at = 0; at + sizeof(std::uint64_t) <= std::min(code.stack_bytes.size(), kLooked); at += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, code.stack_bytes.data() + at, sizeof word);
+    if (std::ranges::any_of(code.modules, [&](const auto& module) { return module.range.contains(word); })) key.push_back(word);
+  }
+  const auto known = codes_.find(key);
+  if (known != codes_.end()) return known->second;
+  if (code_snapshots_.size() == kMostCodes) return 0;
+  code_snapshots_.push_back(caller.code);
+  return codes_[std::move(key)] = static_cast<std::uint32_t>(code_snapshots_.size());
 }
 
 void Recorder::catch_up(const Caller& caller, Compare compare) {

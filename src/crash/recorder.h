@@ -33,8 +33,10 @@ class Recorder final : public event::FileWatch {
                                  const std::function<int()>& wait) override;
   void tells(const Caller& caller, std::string text) override;
 
-  // The run is over: what happened last is recorded. The first error of the recording, if there was one.
-  Result<void> finish();
+  // Says in words where a thread was.
+  using PlaceTeller = std::function<std::string(const event::CodeSnapshot&)>;
+  // The run is over: what happened last is recorded, and the places of all events. The first error of the recording, if there was one.
+  Result<void> finish(const PlaceTeller& place_of = {});
 
  private:
   using FileId = event::FileId;
@@ -72,6 +74,7 @@ class Recorder final : public event::FileWatch {
   Result<void> take_writes(FileId id, File& file, Bytes size);
   Result<void> take_rest(const Caller& caller, File& file, Bytes size);
   void log_event(Event event, const Caller& caller);
+  std::uint32_t code_of(const Caller& caller);
 
   const Selection selection_;
   std::mutex mutex_;  // all below
@@ -81,6 +84,8 @@ class Recorder final : public event::FileWatch {
   std::map<FileNumber, std::string> directories_;  // their paths
   std::map<pid_t, Pending> pending_;  // by thread: the call it is in
   FileNumber next_number_ = kRoot + 1;
+  std::map<std::vector<std::uint64_t>, std::uint32_t> codes_;              // by what tells places apart
+  std::vector<std::shared_ptr<const event::CodeSnapshot>> code_snapshots_;  // of code 1 and so on
   std::uint64_t last_closed_ = 0;  // if the event that was logged last is a store: when its page was closed
   std::optional<Error> error_;
 };

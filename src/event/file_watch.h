@@ -12,11 +12,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
 #include "base/page.h"
+#include "event/code_place.h"
 
 namespace pagefold::event {
 
@@ -30,7 +32,7 @@ class FileWatch {
  public:
   struct Caller {
     pid_t process = 0, thread = 0;
-    std::string place;  // in the program: "libc.so.6+0x1f2a"; empty: unknown
+    std::shared_ptr<const CodeSnapshot> code;  // where it is; null: unknown
   };
   // What a call is about to do to the bytes [offset, offset + length) of a file.
   struct Intent {

@@ -28,6 +28,9 @@ TEST_F(PlantedBugs, AMissingMsyncIsFoundAndOnePageIsItsCase) {
   EXPECT_THAT(outcome.out, HasSubstr("but not (1):"));
   EXPECT_THAT(outcome.out, HasSubstr("LOST     store to s.db, page 1"));
   EXPECT_THAT(outcome.out, HasSubstr("record 1 of 1 is wrong"));
+  // Stores and calls with their places in the program, not in the C library that makes the calls.
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("LOST     store to s.db, page 1  \\([a-z_]+\\+0x[0-9a-f]+ \\(mapped_store\\), mapped_store.c:[0-9]+\\)"));
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("fsync s.db  \\([a-z_]+\\+0x[0-9a-f]+ \\(mapped_store\\), mapped_store.c:[0-9]+\\)"));
   const auto again = replay();
   EXPECT_EQ(again.exit_code, 1) << again.out << again.err;
   EXPECT_THAT(again.out, HasSubstr("LOST     store to s.db, page 1"));

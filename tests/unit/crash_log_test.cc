@@ -19,7 +19,7 @@ LogBuilder sample() {
   Event create{.kind = EventKind::Create, .file = 7, .directory = kRoot};
   create.name = "data.db";
   create.mode = 0600;
-  create.place = "libc.so.6+0x10";
+  create.code = 3;
   log.add(create);
   Event write{.kind = EventKind::Write, .file = 7, .offset = 5, .length = 3, .size = 8};
   write.pieces = {{5, bytes, 0}, {100, {}, 28}};
@@ -36,7 +36,7 @@ TEST(CrashLog, WhatWasAddedComesBack) {
   EXPECT_EQ(log.bytes_cut(), 0U);
   EXPECT_EQ(log.events()[1].name, "data.db");
   EXPECT_EQ(log.events()[1].mode, 0600U);
-  EXPECT_EQ(log.events()[1].place, "libc.so.6+0x10");
+  EXPECT_EQ(log.events()[1].code, 3U);
   const Event& write = log.events()[2];
   EXPECT_EQ(write.kind, EventKind::Write);
   EXPECT_EQ(write.size, 8U);
@@ -46,6 +46,17 @@ TEST(CrashLog, WhatWasAddedComesBack) {
   EXPECT_EQ(write.pieces[0].bytes.size(), 3U);
   EXPECT_EQ(write.pieces[0].bytes[2], std::byte{'x'});
   EXPECT_EQ(write.pieces[1].zeros, 28U);
+}
+
+TEST(CrashLog, PlacesAreToldOnceAtTheEnd) {
+  LogBuilder log = sample();
+  Event place{.kind = EventKind::Place};
+  place.code = 3;
+  place.text = "put+0x1c (store)";
+  log.add(place);
+  ASSERT_EQ(log.log().events().size(), 3U);
+  EXPECT_EQ(log.log().events()[1].place, "put+0x1c (store)");
+  EXPECT_EQ(log.log().events()[2].place, "");
 }
 
 TEST(CrashLog, ATornTailIsLeftOutWhereverItIsTorn) {

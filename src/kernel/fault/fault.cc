@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "kernel/fail/failures.h"
 #include "kernel/fault/fault_service.h"
 #include "kernel/sync/host_sync.h"
 #include "kernel/memory/mm_limits.h"
@@ -58,12 +59,14 @@ Served FaultService::serve() {
     if (changing_) {
       const auto file = std::exchange(changing_, nullptr);
       OwnFiles& files = *supervisor_.own_files();
-      if (before_ == Before::CloseOthers)
-        files.order()->close_others();
-      else if (before_ == Before::Expel)
-        files.expel(*file, changing_page_, changing_page_ + 1);
-      else
-        as_it_is_ = !files.write_back(*file, changing_page_, changing_page_ + 1);
+      switch (before_) {
+        case Before::WriteBack: as_it_is_ = !files.write_back(*file, changing_page_, changing_page_ + 1); break;
+        case Before::Expel: files.expel(*file, changing_page_, changing_page_ + 1); break;
+        case Before::CloseOthers:
+          if (!code_) code_ = std::make_shared<event::CodeSnapshot>(fault_.thread != 0 ? snapshot(space_, fault_.thread) : event::CodeSnapshot{});
+          files.order()->close_others();
+          break;
+      }
     }
     if (cold_) {
       // What was read is evicted again before it can be mapped: nothing else can go.

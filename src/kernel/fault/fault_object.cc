@@ -97,7 +97,7 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
 
 bool FaultService::out_of_order(const vm::Vma& v, PageIndex page) const {
   StoreOrder* const order = space_.own_files != nullptr ? space_.own_files->order() : nullptr;
-  return order != nullptr && !order->may_open(std::static_pointer_cast<cache::FullFile>(v.object), page, {space_.pid, fault_.thread, {}});
+  return order != nullptr && !order->may_open(std::static_pointer_cast<cache::FullFile>(v.object), page, {space_.pid, fault_.thread, code_});
 }
 
 // The mark comes first: whoever writes the page back clears it, then protects the page under this space's lock.

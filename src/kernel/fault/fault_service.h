@@ -133,6 +133,7 @@ class FaultService {
   PageIndex changing_page_ = 0;
   bool met_ = false, raise_ = false;  // a failure on demand has been asked about; SIGBUS is to be raised
   std::unique_ptr<Failures::Touch> touch_;
+  std::shared_ptr<const event::CodeSnapshot> code_;  // where the thread is, if stores are recorded
   bool as_it_is_ = false;  // the page could not be written back: its copy will not follow the file
 };
 

@@ -21,6 +21,7 @@ bool StoreOrder::may_open(const std::shared_ptr<cache::FullFile>& file, PageInde
   const std::lock_guard lock(mutex_);
   if (std::ranges::any_of(open_, [&](const Open& o) { return o.file == file && o.page == page; })) return true;
   if (!watch_.watches(id_of(*file))) return true;
+  if (!caller.code) return false;
   if (closed_unchanged_.contains({file.get(), page})) held_up_ = true;
   if (!std::ranges::all_of(open_, &Open::kept)) return false;
   open_.push_back({file, page, caller, ++clock_, false, contents_of(*file, page)});

@@ -25,7 +25,7 @@ class StoreOrder {
  public:
   StoreOrder(OwnFiles& files, event::FileWatch& watch) : files_(files), watch_(watch) {}
 
-  // The page is about to be opened for stores, by a thread at a place; a Space::mutex may be held. False: close_others() first.
+  // The page is about to be opened for stores; a Space::mutex may be held. False: close_others() first, and say where the thread is.
   [[nodiscard]] bool may_open(const std::shared_ptr<cache::FullFile>& file, PageIndex page, const event::FileWatch::Caller& caller);
   // Closes what is open. No lock may be held.
   void close_others();

@@ -1,7 +1,6 @@
 #include "kernel/files/watched_calls.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,11 +9,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "event/file_watch.h"
 #include "kernel/calls.h"
+#include "kernel/fail/failures.h"
 #include "kernel/files/file_calls.h"
 #include "kernel/memory/guest_memory.h"
 #include "kernel/sync/host_sync.h"
@@ -26,18 +27,9 @@ using event::FileId;
 using event::FileWatch;
 using Intent = FileWatch::Intent;
 
-// "libfoo.so+0x1234": the file that is mapped where the call was made, and the place in it.
-std::string place_of(const Call& call) {
-  const VirtAddr at = call.notification.data.instruction_pointer;
-  const std::lock_guard lock(call.space().mutex);
-  const vm::Vma* v = call.space().map.find(at);
-  if (v == nullptr || !v->object) return {};
-  const std::string& path = v->object->name();
-  return fmt::format("{}+{:#x}", path.substr(path.rfind('/') + 1), v->object_offset(at));
-}
-
 FileWatch::Caller caller_of(const Call& call) {
-  return {call.task.group, static_cast<pid_t>(call.notification.pid), place_of(call)};
+  const auto thread = static_cast<pid_t>(call.notification.pid);
+  return {call.task.group, thread, std::make_shared<event::CodeSnapshot>(snapshot(call.space(), thread))};
 }
 
 // The guest's descriptor as our own; empty if it has none.
