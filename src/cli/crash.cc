@@ -1,10 +1,10 @@
-// See crash.h. Order: record (or read a log), look at the files as the program left them, explore, shrink the first violation,
-// keep it as a case.
+// See crash.h. Order: record (or read a log), look at the files as the program left them, explore, shrink the first
+// violation, keep it as a case.
 #include "cli/crash.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,9 +41,11 @@ constexpr const char* kFooter =
     "PAGEFOLD_CRASH_OUTPUT names a file with what the program had told when the power was cut.\n\n"
     "Examples:\n"
     "  pagefold crash --files 'store/' --check './verify {}' -- ./writer store\n"
-    "  pagefold crash --files 'x.db*' --check 'sqlite3 {}/x.db \"pragma integrity_check\" | grep -qx ok' -- ./fill x.db\n"
+    "  pagefold crash --files 'x.db*' --check 'sqlite3 {}/x.db \"pragma integrity_check\" | grep -qx ok' -- ./fill "
+    "x.db\n"
     "  pagefold crash --log pagefold-crash/run.log --check './verify {}' --model ext4-ordered\n\n"
-    "Exit code: 0, no violation; 1, a violation; 2, wrong usage; 3, the budget was too small for the plan; 125, Pagefold failed.";
+    "Exit code: 0, no violation; 1, a violation; 2, wrong usage; 3, the budget was too small for the plan; 125, "
+    "Pagefold failed.";
 
 int fail_with(const std::string& message, int exit_code) {
   complain(message);
@@ -67,8 +69,10 @@ Outcome refused(const std::string& message, int exit_code = kExitUsage) { return
 Outcome record(const CrashArguments& arguments) {
   auto selection = crash::Selection::parse(arguments.files);
   if (!selection) return refused("crash: --files: " + selection.error().message());
-  if (const Result<void> runnable = host::require_runnable(); !runnable) return refused(runnable.error().message(), kernel::kExitFailed);
-  if (::mkdir(arguments.output.c_str(), 0777) != 0 && errno != EEXIST) return refused("crash: --output: " + Error{errno, arguments.output}.message());
+  if (const Result<void> runnable = host::require_runnable(); !runnable)
+    return refused(runnable.error().message(), kernel::kExitFailed);
+  if (::mkdir(arguments.output.c_str(), 0777) != 0 && errno != EEXIST)
+    return refused("crash: --output: " + Error{errno, arguments.output}.message());
   const Source source{arguments.output + "/" + kLogName, selection->target};
   auto recorder = crash::Recorder::start(std::move(*selection), source.log_path);
   if (!recorder) return refused("cannot record: " + recorder.error().message(), kernel::kExitFailed);
@@ -76,15 +80,19 @@ Outcome record(const CrashArguments& arguments) {
   options.command = arguments.program;
   options.file_watch = recorder->get();
   options.own_files = true;
-  options.write_back = std::chrono::milliseconds(0);  // only when the program has it done, so that every run is told alike
+  options.write_back =
+      std::chrono::milliseconds(0);  // only when the program has it done, so that every run is told alike
   const auto summary = kernel::run(options);
   if (!summary) {
     const Refusal refusal = refusal_of(summary.error(), arguments.program.front());
     return refused(refusal.message, refusal.exit_code);
   }
   report::PlaceFinder places;
-  if (const auto done = (*recorder)->finish([&](const event::CodeSnapshot& code) { return places.find(code); }); !done) return refused("cannot record: " + done.error().message(), kernel::kExitFailed);
-  if (summary->exit_code != 0) complain(fmt::format("the program ended with exit code {}; what it did is explored all the same", summary->exit_code));
+  if (const auto done = (*recorder)->finish([&](const event::CodeSnapshot& code) { return places.find(code); }); !done)
+    return refused("cannot record: " + done.error().message(), kernel::kExitFailed);
+  if (summary->exit_code != 0)
+    complain(
+        fmt::format("the program ended with exit code {}; what it did is explored all the same", summary->exit_code));
   return {kExitClean, source};
 }
 
@@ -105,7 +113,9 @@ Result<crash::Verdict> check_whole(const History& history, const crash::Rules& r
 }
 
 void tell(const crash::Exploration& result, double seconds) {
-  const char* const extent = result.plan.exhaustive ? "all states" : result.plan.finished ? "a sample, complete as planned" : "a part of the plan";
+  const char* const extent = result.plan.exhaustive ? "all states"
+                             : result.plan.finished ? "a sample, complete as planned"
+                                                    : "a part of the plan";
   fmt::print("{} states checked ({}) in {:.1f} s, {:.0f} a second; {} violations\n", result.checked, extent, seconds,
              seconds > 0 ? static_cast<double>(result.checked) / seconds : 0, result.violations);
   if (result.empty > 0) fmt::print("{} states without any file were not checked (--check-empty)\n", result.empty);
@@ -113,7 +123,8 @@ void tell(const crash::Exploration& result, double seconds) {
 
 std::atomic<bool> g_interrupted = false;
 
-// While it lives, SIGINT and SIGTERM end the exploration, and what was found so far is told; a second one ends Pagefold.
+// While it lives, SIGINT and SIGTERM end the exploration, and what was found so far is told; a second one ends
+// Pagefold.
 class Interruptible {
  public:
   Interruptible() {
@@ -136,31 +147,41 @@ class Interruptible {
 class CrashRun {
  public:
   CrashRun(const CrashArguments& arguments, crash::Model model, Source source, Log log)
-      : arguments_(arguments), model_(model), source_(std::move(source)), history_(std::move(log), arguments.torn == 0 ? kPageSize : arguments.torn),
-        rules_(crash::rules_of(history_, model)), scratch_(arguments.scratch) {}
+      : arguments_(arguments),
+        model_(model),
+        source_(std::move(source)),
+        history_(std::move(log), arguments.torn == 0 ? kPageSize : arguments.torn),
+        rules_(crash::rules_of(history_, model)),
+        scratch_(arguments.scratch) {}
 
   int run() {
-    if (!scratch_.usable()) return fail_with("no directory for rebuilt files; name one with --scratch", kernel::kExitFailed);
+    if (!scratch_.usable())
+      return fail_with("no directory for rebuilt files; name one with --scratch", kernel::kExitFailed);
     const auto patience = std::chrono::milliseconds(static_cast<std::int64_t>(arguments_.patience * 1000));
     const auto checker = crash::Checker::create(arguments_.check, patience);
     if (!checker) return fail_with("crash: --check: " + checker.error().message(), kExitUsage);
     const auto exit_code = explore(*checker);
-    return exit_code ? *exit_code : fail_with(exit_code.error().message(), exit_code.error().code == ENOEXEC ? kExitUsage : kernel::kExitFailed);
+    return exit_code ? *exit_code
+                     : fail_with(exit_code.error().message(),
+                                 exit_code.error().code == ENOEXEC ? kExitUsage : kernel::kExitFailed);
   }
 
  private:
   Result<int> explore(const crash::Checker& checker) {
     const Interruptible interruptible;
-    crash::Trial trial = PAGEFOLD_TRY(crash::Trial::create(history_, checker, source_.target, scratch_.path() + "/trial"));
+    crash::Trial trial =
+        PAGEFOLD_TRY(crash::Trial::create(history_, checker, source_.target, scratch_.path() + "/trial"));
     const crash::Verdict whole = PAGEFOLD_TRY(check_whole(history_, rules_, trial));
     if (whole.kind != crash::Verdict::Kind::Sound)
       return fail_with(fmt::format("the check refuses the files as the program left them ({}):\n{}",
-                                   whole.kind == crash::Verdict::Kind::TimedOut ? fmt::format("no end within {} s, see --check-timeout", arguments_.patience)
-                                                                                : fmt::format("exit code {}", whole.exit_code),
+                                   whole.kind == crash::Verdict::Kind::TimedOut
+                                       ? fmt::format("no end within {} s, see --check-timeout", arguments_.patience)
+                                       : fmt::format("exit code {}", whole.exit_code),
                                    whole.said),
                        kExitUsage);
     fmt::print("{} events recorded; {} changes that can be lost; {} power cuts under the model {}\n",
-               history_.log().events().size() - history_.log().begin(), history_.atoms().size(), rules_.cuts.size(), crash::name_of(model_));
+               history_.log().events().size() - history_.log().begin(), history_.atoms().size(), rules_.cuts.size(),
+               crash::name_of(model_));
     crash::ExploreOptions options;
     options.plan = {arguments_.budget, arguments_.seed};
     options.jobs = arguments_.jobs != 0 ? arguments_.jobs : std::max(1U, std::thread::hardware_concurrency());
@@ -171,29 +192,40 @@ class CrashRun {
     options.interrupted = &g_interrupted;
     const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
     const auto started = std::chrono::steady_clock::now();
-    const auto result = PAGEFOLD_TRY(crash::explore(history_, rules_, checker, options, [&](const crash::Progress& progress) {
-      if (shows_progress) fmt::print(stderr, "\r{} states, {} violations ", progress.checked, progress.violations);
-    }));
+    const auto result =
+        PAGEFOLD_TRY(crash::explore(history_, rules_, checker, options, [&](const crash::Progress& progress) {
+          if (shows_progress) fmt::print(stderr, "\r{} states, {} violations ", progress.checked, progress.violations);
+        }));
     if (shows_progress) fmt::print(stderr, "\r\033[K");
     tell(result, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
     if (g_interrupted) fmt::print("interrupted: this is what was found so far\n");
     if (result.examples.empty()) return result.plan.finished ? kExitClean : kExitBudget;
     // The earliest cut tells the shortest story.
-    return shrink(trial, *std::ranges::min_element(result.examples, {}, [](const crash::Violation& v) { return v.cut->position(); }));
+    return shrink(trial, *std::ranges::min_element(result.examples, {},
+                                                   [](const crash::Violation& v) { return v.cut->position(); }));
   }
 
   Result<int> shrink(crash::Trial& trial, const crash::Violation& violation) {
-    const crash::Probe probe = [counts = crash::probe_of(trial, arguments_.check_empty)](const Cut& cut, const crash::Chosen& chosen) {
+    const crash::Probe probe = [counts = crash::probe_of(trial, arguments_.check_empty)](const Cut& cut,
+                                                                                         const crash::Chosen& chosen) {
       return g_interrupted ? Result<std::optional<crash::Verdict>>(std::nullopt) : counts(cut, chosen);
     };
     const auto minimal = PAGEFOLD_TRY(crash::minimise(probe, violation));
-    fmt::print("\n{}\n{}", crash::describe_case(history_, minimal), crash::describe_events(history_, *minimal.cut, minimal.chosen));
+    fmt::print("\n{}\n{}", crash::describe_case(history_, minimal),
+               crash::describe_events(history_, *minimal.cut, minimal.chosen));
     fmt::print("\nThe check says (exit code {}{}):\n{}\n", minimal.verdict.exit_code,
-               minimal.verdict.kind == crash::Verdict::Kind::TimedOut ? ", it took too long" : "", minimal.verdict.said);
+               minimal.verdict.kind == crash::Verdict::Kind::TimedOut ? ", it took too long" : "",
+               minimal.verdict.said);
     const fs::path log(source_.log_path);
     const std::string path = (log.parent_path() / kCaseName).string();
-    const crash::CaseFile file{log.filename().string(), arguments_.check, source_.target, model_, history_.grain(), minimal.cut->position(),
-                               crash::reached_atoms(*minimal.cut, minimal.chosen), minimal.form};
+    const crash::CaseFile file{log.filename().string(),
+                               arguments_.check,
+                               source_.target,
+                               model_,
+                               history_.grain(),
+                               minimal.cut->position(),
+                               crash::reached_atoms(*minimal.cut, minimal.chosen),
+                               minimal.form};
     ResultFile out = PAGEFOLD_TRY(ResultFile::prepare(path));
     PAGEFOLD_CHECK(out.write(crash::to_json(file)));
     fmt::print("`pagefold replay {}` shows this case again.\n", path);
@@ -214,7 +246,8 @@ bool is_sector(unsigned size) { return size >= 64 && size <= kPageSize && (size 
 
 Scratch::Scratch(const std::string& parent) {
   const char* const temporary = ::getenv("TMPDIR");
-  for (const std::string& place : {parent, std::string(parent.empty() ? "/dev/shm" : ""), std::string(temporary != nullptr ? temporary : "/tmp")}) {
+  for (const std::string& place : {parent, std::string(parent.empty() ? "/dev/shm" : ""),
+                                   std::string(temporary != nullptr ? temporary : "/tmp")}) {
     if (place.empty()) continue;
     std::string name = place + "/pagefold-crash-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) continue;
@@ -232,8 +265,10 @@ int crash_command(const CrashArguments& arguments) {
   const auto model = crash::model_named(arguments.model);
   if (!model) return fail_with("crash: unknown model " + arguments.model, kExitUsage);
   if (arguments.check.empty()) return fail_with("crash: --check is missing", kExitUsage);
-  if (arguments.torn != 0 && !is_sector(arguments.torn)) return fail_with("crash: --torn: a power of two from 64 to 4096", kExitUsage);
-  if (arguments.log.empty() == arguments.program.empty()) return fail_with("crash: give either a program or --log", kExitUsage);
+  if (arguments.torn != 0 && !is_sector(arguments.torn))
+    return fail_with("crash: --torn: a power of two from 64 to 4096", kExitUsage);
+  if (arguments.log.empty() == arguments.program.empty())
+    return fail_with("crash: give either a program or --log", kExitUsage);
   if (arguments.log.empty() && arguments.files.empty()) return fail_with("crash: --files is missing", kExitUsage);
   const Outcome outcome = arguments.log.empty() ? record(arguments) : read_log(arguments);
   if (outcome.exit_code != kExitClean) return outcome.exit_code;
@@ -241,29 +276,46 @@ int crash_command(const CrashArguments& arguments) {
   if (!log) return fail_with("cannot read the log: " + log.error().message(), kernel::kExitFailed);
   const auto& events = log->events();
   if (std::ranges::none_of(events, [](const crash::Event& e) { return e.kind == crash::EventKind::Create; }))
-    return fail_with("crash: --files: no file was there or came into being that matches " + (arguments.files.empty() ? "the log's pattern" : arguments.files), kExitUsage);
+    return fail_with("crash: --files: no file was there or came into being that matches " +
+                         (arguments.files.empty() ? "the log's pattern" : arguments.files),
+                     kExitUsage);
   if (log->bytes_cut() > 0) complain(fmt::format("the log's last {} bytes are torn and left out", log->bytes_cut()));
   return CrashRun(arguments, *model, outcome.source, std::move(*log)).run();
 }
 
 void add_crash(CLI::App& app, Invocation& invocation) {
-  CLI::App* crash = app.add_subcommand("crash", "Run a program, then look for power cuts that its files would not survive");
+  CLI::App* crash =
+      app.add_subcommand("crash", "Run a program, then look for power cuts that its files would not survive");
   auto arguments = std::make_shared<CrashArguments>();
-  crash->add_option("--files", arguments->files, "The files to record: a file, a directory, or a pattern in a directory")->type_name("PATTERN");
-  crash->add_option("--check", arguments->check, "The command that says by its exit code whether the files are sound")->type_name("CMD");
-  crash->add_option("--model", arguments->model, "What reaches the disk: strict, posix or ext4-ordered")->type_name("MODEL")->capture_default_str();
+  crash
+      ->add_option("--files", arguments->files, "The files to record: a file, a directory, or a pattern in a directory")
+      ->type_name("PATTERN");
+  crash->add_option("--check", arguments->check, "The command that says by its exit code whether the files are sound")
+      ->type_name("CMD");
+  crash->add_option("--model", arguments->model, "What reaches the disk: strict, posix or ext4-ordered")
+      ->type_name("MODEL")
+      ->capture_default_str();
   crash->add_option("--budget", arguments->budget, "Most states to check")->type_name("N")->capture_default_str();
-  crash->add_option("--jobs", arguments->jobs, "Checks at a time (0: one a processor)")->type_name("N")->capture_default_str();
-  crash->add_option("--torn", arguments->torn, "Pages may be written in part, by sectors of so many bytes")->type_name("BYTES");
+  crash->add_option("--jobs", arguments->jobs, "Checks at a time (0: one a processor)")
+      ->type_name("N")
+      ->capture_default_str();
+  crash->add_option("--torn", arguments->torn, "Pages may be written in part, by sectors of so many bytes")
+      ->type_name("BYTES");
   crash->add_option("--seed", arguments->seed, "Seed of random choices")->type_name("N")->capture_default_str();
-  crash->add_option("--check-timeout", arguments->patience, "A check that takes longer is a violation")->type_name("SECONDS")->capture_default_str();
-  crash->add_option("--output", arguments->output, "Directory for the log and the case")->type_name("DIR")->capture_default_str();
+  crash->add_option("--check-timeout", arguments->patience, "A check that takes longer is a violation")
+      ->type_name("SECONDS")
+      ->capture_default_str();
+  crash->add_option("--output", arguments->output, "Directory for the log and the case")
+      ->type_name("DIR")
+      ->capture_default_str();
   crash->add_option("--scratch", arguments->scratch, "Where to rebuild files")->type_name("DIR");
   crash->add_option("--log", arguments->log, "Explore a log instead of running a program")->type_name("FILE");
   crash->add_flag("--check-empty", arguments->check_empty, "Check states without any file, too");
   crash->add_flag("--first", arguments->stop_at_first, "Stop at the first violation");
   // Only for the help: the program's words never reach the parser.
-  crash->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")->type_name("")->expected(-1);
+  crash->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")
+      ->type_name("")
+      ->expected(-1);
   crash->footer(kFooter);
   crash->callback([arguments, &invocation] {
     arguments->program = invocation.program;

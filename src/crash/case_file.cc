@@ -36,7 +36,8 @@ Result<CaseFile> case_from_json(const std::string& text) {
     json.at("grain").get_to(file.grain);
     json.at("cut").get_to(file.cut);
     json.at("reached").get_to(file.reached);
-    file.form = json.at("told_as").get<std::string>() == "missing" ? MinimalCase::Form::Missing : MinimalCase::Form::Reached;
+    file.form =
+        json.at("told_as").get<std::string>() == "missing" ? MinimalCase::Form::Missing : MinimalCase::Form::Reached;
     const auto model = model_named(json.at("model").get<std::string>());
     const bool sound_grain = file.grain >= 64 && file.grain <= kPageSize && (file.grain & (file.grain - 1)) == 0;
     if (!model || !sound_grain || file.log.find('/') != std::string::npos) return fail(EBADMSG, "case of a power cut");

@@ -48,7 +48,8 @@ int spawn(const Cell::Orders& orders, pid_t& process) {
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, said_path(orders).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, said_path(orders).c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
   ::posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
   std::vector<char*> arguments;
   for (const std::string& word : orders.words) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -137,7 +138,8 @@ std::string tail(const std::string& path) {
 
 Result<Cell> Cell::start(const Orders& orders) {
   int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return fail_errno("start a process for checks");
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return fail_errno("start a process for checks");
   UniqueFd ours(ends[0]);
   const UniqueFd theirs(ends[1]);
   const pid_t process = ::fork();
@@ -157,8 +159,8 @@ Result<Verdict> Cell::check(const std::string& told) {
   PAGEFOLD_CHECK(write_whole(told_path(orders_), told));
   End end;
   ssize_t n = ::send(channel_.get(), "g", 1, MSG_NOSIGNAL);
-  if (n == 1)
-    do n = ::recv(channel_.get(), &end, sizeof end, 0);
+  if (n == 1) do
+      n = ::recv(channel_.get(), &end, sizeof end, 0);
     while (n < 0 && errno == EINTR);
   if (n != static_cast<ssize_t>(sizeof end)) return fail(EPIPE, "the process that runs the checks has been killed");
   Verdict verdict;

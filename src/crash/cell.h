@@ -1,7 +1,7 @@
-// Where a check runs: a process of one trial's own that starts the check command again and again, and lets nothing outlive it. What a
-// check leaves running - daemons included, which become the cell's children - is killed before its verdict counts; the same
-// happens when the check takes too long. When Pagefold itself dies, the cell kills the check, removes the trial's directory
-// and ends. It needs no rights that its user lacks.
+// Where a check runs: a process of one trial's own that starts the check command again and again, and lets nothing
+// outlive it. What a check leaves running - daemons included, which become the cell's children - is killed before its
+// verdict counts; the same happens when the check takes too long. When Pagefold itself dies, the cell kills the check,
+// removes the trial's directory and ends. It needs no rights that its user lacks.
 #pragma once
 
 #include <chrono>
@@ -35,11 +35,13 @@ class Cell {
   Cell& operator=(Cell&&) = delete;
   ~Cell();
 
-  // told: what the program had told, for the check to compare. Errors: ENOSPC, of the trial's directory; EPIPE, the cell was killed.
+  // told: what the program had told, for the check to compare. Errors: ENOSPC, of the trial's directory; EPIPE, the
+  // cell was killed.
   Result<Verdict> check(const std::string& told);
 
  private:
-  Cell(Orders orders, UniqueFd channel, pid_t process) : orders_(std::move(orders)), channel_(std::move(channel)), process_(process) {}
+  Cell(Orders orders, UniqueFd channel, pid_t process)
+      : orders_(std::move(orders)), channel_(std::move(channel)), process_(process) {}
 
   Orders orders_;
   UniqueFd channel_;

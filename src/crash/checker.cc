@@ -16,7 +16,9 @@ std::string replaced(std::string text, const std::string& by) {
   return text;
 }
 
-bool plain(const std::string& command) { return command.find_first_of("|&;<>()$`\\\"'*?[#~=%!\n") == std::string::npos; }
+bool plain(const std::string& command) {
+  return command.find_first_of("|&;<>()$`\\\"'*?[#~=%!\n") == std::string::npos;
+}
 
 }  // namespace
 

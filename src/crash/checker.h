@@ -1,8 +1,9 @@
-// The user's command that says whether files are sound: exit code 0 if they are. `{}` in it stands for the path of the files.
-// It runs as `sh -c` would run it, or directly where it is plain words; its standard input is empty; what it prints is kept.
+// The user's command that says whether files are sound: exit code 0 if they are. `{}` in it stands for the path of the
+// files. It runs as `sh -c` would run it, or directly where it is plain words; its standard input is empty; what it
+// prints is kept.
 //
-// PAGEFOLD_CRASH_OUTPUT in its environment names a file with what the program had told (its standard output) when the power
-// was cut: what it acknowledged must be there.
+// PAGEFOLD_CRASH_OUTPUT in its environment names a file with what the program had told (its standard output) when the
+// power was cut: what it acknowledged must be there.
 #pragma once
 
 #include <chrono>

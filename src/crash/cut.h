@@ -1,5 +1,5 @@
-// A power cut at one position: what is on the disk for certain, and the atoms that may be there as well. A set of these that
-// contains what its members need is a state that the cut can leave.
+// A power cut at one position: what is on the disk for certain, and the atoms that may be there as well. A set of these
+// that contains what its members need is a state that the cut can leave.
 #pragma once
 
 #include <functional>

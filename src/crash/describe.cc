@@ -37,7 +37,8 @@ std::string name_of(const History& history, FileNumber file) {
 std::string first_line(const std::string& text) {
   constexpr std::size_t kMost = 60;
   std::string line = text.substr(0, std::min(text.find('\n'), kMost));
-  std::ranges::replace_if(line, [](unsigned char c) { return c < ' '; }, '?');
+  std::ranges::replace_if(
+      line, [](unsigned char c) { return c < ' '; }, '?');
   return '"' + line + '"';
 }
 
@@ -65,7 +66,8 @@ std::map<Position, Fate> fates_of(const History& history, const Cut& cut, const 
       ++fate.reached;
       continue;
     }
-    if (fate.lost++ < kMostParts) fate.lost_parts += (fate.lost_parts.empty() ? "" : ", ") + describe_unit(history, atom);
+    if (fate.lost++ < kMostParts)
+      fate.lost_parts += (fate.lost_parts.empty() ? "" : ", ") + describe_unit(history, atom);
   }
   return fates;
 }
@@ -79,8 +81,9 @@ std::string mark(const Fate& fate) {
 
 std::string describe(const History& history, const Event& event) {
   const std::string name = event.kind == EventKind::Output ? first_line(event.text) : event.name;
-  std::string text = fmt::format(fmt::runtime(kSentences[static_cast<std::size_t>(event.kind)]), name_of(history, event.file), event.offset,
-                                 event.length, event.size, page_of(event.offset), name, event.to_name);
+  std::string text =
+      fmt::format(fmt::runtime(kSentences[static_cast<std::size_t>(event.kind)]), name_of(history, event.file),
+                  event.offset, event.length, event.size, page_of(event.offset), name, event.to_name);
   if (!event.place.empty()) text += fmt::format("  ({})", event.place);
   return text;
 }
@@ -91,10 +94,13 @@ std::string describe_events(const History& history, const Cut& cut, const Chosen
   const Position first_open = fates.empty() ? cut.position() : fates.begin()->first;
   constexpr Position kBefore = 3;  // events that are certain, for the scene
   std::vector<std::string> lines;
-  for (Position p = std::max(history.log().begin(), first_open > kBefore ? first_open - kBefore : 0); p < cut.position(); ++p) {
+  for (Position p = std::max(history.log().begin(), first_open > kBefore ? first_open - kBefore : 0);
+       p < cut.position(); ++p) {
     const auto fate = fates.find(p);
-    std::string line = fmt::format("  {:>6}  {:<8} {}", p, fate == fates.end() ? "" : mark(fate->second), describe(history, events[p]));
-    if (fate != fates.end() && fate->second.lost > 0 && fate->second.reached > 0) line += ": lost " + fate->second.lost_parts;
+    std::string line = fmt::format("  {:>6}  {:<8} {}", p, fate == fates.end() ? "" : mark(fate->second),
+                                   describe(history, events[p]));
+    if (fate != fates.end() && fate->second.lost > 0 && fate->second.reached > 0)
+      line += ": lost " + fate->second.lost_parts;
     lines.push_back(line + "\n");
   }
   std::string text;
@@ -108,16 +114,19 @@ std::string describe_events(const History& history, const Cut& cut, const Chosen
 
 std::string describe_case(const History& history, const MinimalCase& minimal) {
   const bool missing = minimal.form == MinimalCase::Form::Missing;
-  std::string text = missing ? "Everything before the cut has reached the disk" : "Of what was not synchronised, nothing has reached the disk";
+  std::string text = missing ? "Everything before the cut has reached the disk"
+                             : "Of what was not synchronised, nothing has reached the disk";
   if (minimal.size() == 0) return text + ".\n";
   text += missing ? fmt::format(", but not ({}):\n", minimal.size()) : fmt::format(", but for ({}):\n", minimal.size());
   for (std::size_t i = 0; i < minimal.cut->size(); ++i) {
     if (minimal.chosen[i] == missing) continue;
     const Atom& atom = history.atoms()[minimal.cut->open()[i]];
     const std::string part = describe_unit(history, atom);
-    text += fmt::format("  {:>6}  {}{}\n", atom.event, describe(history, history.log().events()[atom.event]), part.empty() ? "" : ": " + part);
+    text += fmt::format("  {:>6}  {}{}\n", atom.event, describe(history, history.log().events()[atom.event]),
+                        part.empty() ? "" : ": " + part);
   }
-  if (!minimal.smallest && minimal.trials > 0) text += fmt::format("A smaller case may exist: {} checks were made to find this one.\n", minimal.trials);
+  if (!minimal.smallest && minimal.trials > 0)
+    text += fmt::format("A smaller case may exist: {} checks were made to find this one.\n", minimal.trials);
   return text;
 }
 

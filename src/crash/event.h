@@ -1,8 +1,8 @@
-// What is known of a run's files: events in the order in which they took effect. The events before Begin build the files as
-// they were; everything before Begin has long been on the disk.
+// What is known of a run's files: events in the order in which they took effect. The events before Begin build the
+// files as they were; everything before Begin has long been on the disk.
 //
-// Files and directories have numbers of their own (FileNumber), because names change and inode numbers are used again. The
-// root of the recorded directory is number 1.
+// Files and directories have numbers of their own (FileNumber), because names change and inode numbers are used again.
+// The root of the recorded directory is number 1.
 #pragma once
 
 #include <cstddef>
@@ -64,7 +64,7 @@ struct Event {
   std::string name{}, to_name{};
   FileType type = FileType::Regular;
   std::uint32_t mode = 0644;
-  std::string text{};   // Output; the target of a symbolic link
+  std::string text{};  // Output; the target of a symbolic link
   // A store that was seen together with the event before it: which of them came first is not known.
   bool together = false;
   std::int32_t process = 0;

@@ -29,10 +29,12 @@ struct Task {
 class Crew {
  public:
   // Trials come first: each starts a process.
-  static Result<std::unique_ptr<Crew>> start(const History& history, const Checker& checker, const ExploreOptions& options) {
+  static Result<std::unique_ptr<Crew>> start(const History& history, const Checker& checker,
+                                             const ExploreOptions& options) {
     std::vector<Trial> trials;
     for (unsigned i = 0; i < std::max(1U, options.jobs); ++i)
-      trials.push_back(PAGEFOLD_TRY(Trial::create(history, checker, options.target, fmt::format("{}/{}", options.scratch, i))));
+      trials.push_back(
+          PAGEFOLD_TRY(Trial::create(history, checker, options.target, fmt::format("{}/{}", options.scratch, i))));
     return std::make_unique<Crew>(std::move(trials), options);
   }
   Crew(std::vector<Trial> trials, const ExploreOptions& options) : options_(options), trials_(std::move(trials)) {
@@ -95,7 +97,8 @@ class Crew {
 
   void count(Task& task, Result<Verdict> verdict) {
     if (verdict && verdict->kind == Verdict::Kind::NotRun)
-      verdict = fail(ENOEXEC, fmt::format("the check command cannot be run (exit code {}): {}", verdict->exit_code, verdict->said));
+      verdict = fail(ENOEXEC, fmt::format("the check command cannot be run (exit code {}): {}", verdict->exit_code,
+                                          verdict->said));
     if (!verdict) {
       if (!error_) error_ = verdict.error();
       return;
@@ -122,8 +125,8 @@ class Crew {
 
 }  // namespace
 
-Result<Exploration> explore(const History& history, const Rules& rules, const Checker& checker, const ExploreOptions& options,
-                            const std::function<void(const Progress&)>& progress) {
+Result<Exploration> explore(const History& history, const Rules& rules, const Checker& checker,
+                            const ExploreOptions& options, const std::function<void(const Progress&)>& progress) {
   Exploration result;
   std::unordered_set<std::uint64_t> seen;
   auto told = std::chrono::steady_clock::now();
@@ -131,31 +134,32 @@ Result<Exploration> explore(const History& history, const Rules& rules, const Ch
   std::uint64_t output_hash = 0;
   const auto crew = PAGEFOLD_TRY(Crew::start(history, checker, options));
   std::size_t number = 0;
-  result.plan = visit_states(history, rules, options.plan, [&](const std::shared_ptr<const Cut>& cut, const Chosen& chosen) {
-    if (options.interrupted != nullptr && *options.interrupted) return Visit::Stop;
-    Image image = image_of(history, cut->values(chosen));
-    if (output_at != cut->position()) {
-      const std::string output = output_before(history.log(), cut->position());
-      output_hash = hash_of(std::as_bytes(std::span(output)));
-      output_at = cut->position();
-    }
-    RunningHash state;
-    state.add(image.hash);
-    state.add(output_hash);
-    if (!seen.insert(state.value()).second) {
-      ++result.repeated;
-      return Visit::Known;
-    }
-    if (image.empty() && !options.check_empty) {
-      ++result.empty;
-      return Visit::Known;
-    }
-    if (const auto now = std::chrono::steady_clock::now(); now - told >= kProgressInterval) {
-      told = now;
-      progress(crew->progress());
-    }
-    return crew->add({number++, cut, chosen, std::move(image)}) ? Visit::New : Visit::Stop;
-  });
+  result.plan =
+      visit_states(history, rules, options.plan, [&](const std::shared_ptr<const Cut>& cut, const Chosen& chosen) {
+        if (options.interrupted != nullptr && *options.interrupted) return Visit::Stop;
+        Image image = image_of(history, cut->values(chosen));
+        if (output_at != cut->position()) {
+          const std::string output = output_before(history.log(), cut->position());
+          output_hash = hash_of(std::as_bytes(std::span(output)));
+          output_at = cut->position();
+        }
+        RunningHash state;
+        state.add(image.hash);
+        state.add(output_hash);
+        if (!seen.insert(state.value()).second) {
+          ++result.repeated;
+          return Visit::Known;
+        }
+        if (image.empty() && !options.check_empty) {
+          ++result.empty;
+          return Visit::Known;
+        }
+        if (const auto now = std::chrono::steady_clock::now(); now - told >= kProgressInterval) {
+          told = now;
+          progress(crew->progress());
+        }
+        return crew->add({number++, cut, chosen, std::move(image)}) ? Visit::New : Visit::Stop;
+      });
   crew->finish();
   PAGEFOLD_CHECK(crew->fill(result));
   return result;

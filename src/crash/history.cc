@@ -18,12 +18,15 @@ void History::play(Position position) {
     case EventKind::Create:
     case EventKind::Link:
     case EventKind::Unlink:
-    case EventKind::Rename: return play_names(position, event);
+    case EventKind::Rename:
+      return play_names(position, event);
     case EventKind::Store:
     case EventKind::Write:
     case EventKind::Truncate:
-    case EventKind::Allocate: return play_data(position, event);
-    default: return;
+    case EventKind::Allocate:
+      return play_data(position, event);
+    default:
+      return;
   }
 }
 
@@ -37,7 +40,8 @@ void History::play_names(Position position, const Event& event) {
   }
   const bool goes = event.kind == EventKind::Unlink || event.kind == EventKind::Rename;
   changes.push_back({entry_unit(event.directory, event.name), {goes ? kNoFile : event.file, nullptr}});
-  if (event.kind == EventKind::Rename) changes.push_back({entry_unit(event.to_directory, event.to_name), {event.file, nullptr}});
+  if (event.kind == EventKind::Rename)
+    changes.push_back({entry_unit(event.to_directory, event.to_name), {event.file, nullptr}});
   if (event.kind != EventKind::Unlink) subject.shown = event.kind == EventKind::Rename ? event.to_name : event.name;
   happen(position, Atom::Kind::Names, event.file, std::move(changes));
 }

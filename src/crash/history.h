@@ -1,10 +1,11 @@
 // A log as the pieces that a disk can have or lack.
 //
-// A **unit** is what is always old or new as a whole: one grain of a file's data (a page, or a sector with --torn), a file's
-// size, or one entry of a directory. Every event gives units new values. An **atom** is what an event does that cannot be done
-// by halves: a grain of a write; the growth of a file; a truncation with the zeros it leaves; a rename with both its entries.
-// Atoms stand in program order. What a disk holds after a power cut is a set of atoms; each unit then has the value that
-// the last of them gave it (values are whole: a later write-back of a page contains the earlier stores to it).
+// A **unit** is what is always old or new as a whole: one grain of a file's data (a page, or a sector with --torn), a
+// file's size, or one entry of a directory. Every event gives units new values. An **atom** is what an event does that
+// cannot be done by halves: a grain of a write; the growth of a file; a truncation with the zeros it leaves; a rename
+// with both its entries. Atoms stand in program order. What a disk holds after a power cut is a set of atoms; each unit
+// then has the value that the last of them gave it (values are whole: a later write-back of a page contains the earlier
+// stores to it).
 #pragma once
 
 #include <deque>
@@ -30,7 +31,8 @@ struct Unit {
   std::string name;           // Entry
 };
 
-// Data: `bytes`, one grain of them, null for zeros, and their hash. Size: `number`. Entry: `number` is the file, or kNoFile.
+// Data: `bytes`, one grain of them, null for zeros, and their hash. Size: `number`. Entry: `number` is the file, or
+// kNoFile.
 struct Value {
   std::uint64_t number = 0;
   const std::byte* bytes = nullptr;
@@ -72,9 +74,9 @@ class History {
     std::uint32_t mode = 0644;
     std::string target;  // of a symbolic link
     UnitNumber size = 0;
-    std::map<std::uint64_t, UnitNumber> data;          // by grain
+    std::map<std::uint64_t, UnitNumber> data;                // by grain
     std::map<std::string, UnitNumber, std::less<>> entries;  // of a directory
-    std::string shown;  // a name it has had, for people
+    std::string shown;                                       // a name it has had, for people
   };
   [[nodiscard]] const std::map<FileNumber, File>& files() const { return files_; }
 

@@ -49,7 +49,8 @@ class Walk {
       const auto file = static_cast<FileNumber>(image_.values[unit].number);
       if (file == kNoFile || entered_.contains(file)) continue;
       const History::File& what = history_.files().at(file);
-      image_.files.push_back({prefix + name, &what, what.type == FileType::Regular ? image_.values[what.size].number : 0});
+      image_.files.push_back(
+          {prefix + name, &what, what.type == FileType::Regular ? image_.values[what.size].number : 0});
       if (what.type == FileType::Directory) directory(file, prefix + name + "/");
     }
   }
@@ -84,9 +85,12 @@ Result<void> write_runs(const History& history, const Image& image, const Image:
 
 Result<void> write_file(const History& history, const Image& image, const Image::File& file, const std::string& path) {
   switch (file.what->type) {
-    case FileType::Directory: return ::mkdir(path.c_str(), 0755) == 0 ? Result<void>{} : fail_errno(path);
-    case FileType::Link: return ::symlink(file.what->target.c_str(), path.c_str()) == 0 ? Result<void>{} : fail_errno(path);
-    case FileType::Regular: break;
+    case FileType::Directory:
+      return ::mkdir(path.c_str(), 0755) == 0 ? Result<void>{} : fail_errno(path);
+    case FileType::Link:
+      return ::symlink(file.what->target.c_str(), path.c_str()) == 0 ? Result<void>{} : fail_errno(path);
+    case FileType::Regular:
+      break;
   }
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file.what->mode | 0600));
   if (!fd) return fail_errno(path);

@@ -18,7 +18,8 @@ struct FileHeader {
   std::uint32_t version;
   std::uint32_t zero;
 };
-constexpr FileHeader kHeader{{'P', 'A', 'G', 'E', 'F', 'O', 'L', 'D', 'C', 'R', 'A', 'S', 'H', 'L', 'O', 'G'}, kLogVersion, 0};
+constexpr FileHeader kHeader{
+    {'P', 'A', 'G', 'E', 'F', 'O', 'L', 'D', 'C', 'R', 'A', 'S', 'H', 'L', 'O', 'G'}, kLogVersion, 0};
 
 struct RecordHeader {
   std::uint32_t length;
@@ -53,7 +54,8 @@ void put(Memory& to, const Event& event) {
   put(to, event.file);
   put(to, event.directory);
   put(to, event.to_directory);
-  for (const std::uint64_t number : {event.offset, event.length, event.size, static_cast<Bytes>(event.covers)}) put(to, number);
+  for (const std::uint64_t number : {event.offset, event.length, event.size, static_cast<Bytes>(event.covers)})
+    put(to, number);
   for (const std::string* text : {&event.name, &event.to_name, &event.text}) put(to, *text);
   put(to, static_cast<std::uint32_t>(event.pieces.size()));
   for (const Piece& piece : event.pieces) {
@@ -69,7 +71,8 @@ void put_record(Memory& to, const Event& event, Position number) {
   to.resize(start + sizeof(RecordHeader));
   put(to, event);
   const std::span<const std::byte> payload = std::span(to).subspan(start + sizeof(RecordHeader));
-  const RecordHeader header{static_cast<std::uint32_t>(payload.size()), static_cast<std::uint32_t>(number), hash_of(payload, number)};
+  const RecordHeader header{static_cast<std::uint32_t>(payload.size()), static_cast<std::uint32_t>(number),
+                            hash_of(payload, number)};
   std::memcpy(to.data() + start, &header, sizeof header);
 }
 
@@ -114,11 +117,11 @@ bool take(Reader& from, Event& event) {
   Bytes covers = 0;
   std::uint32_t pieces = 0;
   std::uint8_t together = 0;
-  const bool fixed = from.take(event.kind) && from.take(event.type) && from.take(together) && from.take(event.mode) && from.take(event.process) && from.take(event.code) &&
-                     from.take(event.file) && from.take(event.directory) && from.take(event.to_directory) &&
-                     from.take(event.offset) && from.take(event.length) && from.take(event.size) && from.take(covers) &&
-                     from.take(event.name) && from.take(event.to_name) && from.take(event.text) &&
-                     from.take(pieces);
+  const bool fixed = from.take(event.kind) && from.take(event.type) && from.take(together) && from.take(event.mode) &&
+                     from.take(event.process) && from.take(event.code) && from.take(event.file) &&
+                     from.take(event.directory) && from.take(event.to_directory) && from.take(event.offset) &&
+                     from.take(event.length) && from.take(event.size) && from.take(covers) && from.take(event.name) &&
+                     from.take(event.to_name) && from.take(event.text) && from.take(pieces);
   if (!fixed || static_cast<std::size_t>(event.kind) >= kEventKinds || event.type > FileType::Link) return false;
   if (!is_name(event.name) || !is_name(event.to_name)) return false;
   event.covers = covers;
@@ -126,7 +129,8 @@ bool take(Reader& from, Event& event) {
   for (std::uint32_t i = 0; i < pieces; ++i) {
     Piece piece;
     Bytes length = 0;
-    if (!from.take(piece.offset) || !from.take(piece.zeros) || !from.take(length) || !from.take(piece.bytes, length)) return false;
+    if (!from.take(piece.offset) || !from.take(piece.zeros) || !from.take(length) || !from.take(piece.bytes, length))
+      return false;
     event.pieces.push_back(piece);
   }
   return from.left() == 0;
@@ -139,7 +143,8 @@ Result<Log> Log::parse(std::shared_ptr<const void> memory, std::span<const std::
   log.memory_ = std::move(memory);
   FileHeader header{};
   Reader reader(bytes);
-  if (!reader.take(header) || std::memcmp(&header, &kHeader, sizeof header) != 0) return fail(EBADMSG, "log of crash events");
+  if (!reader.take(header) || std::memcmp(&header, &kHeader, sizeof header) != 0)
+    return fail(EBADMSG, "log of crash events");
   bool begun = false;
   std::uint32_t records = 0;
   std::map<std::uint32_t, std::string> places;
@@ -188,7 +193,8 @@ Result<Log> Log::read(const std::string& path) {
 
 Result<LogWriter> LogWriter::create(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
-  if (!fd || ::write(fd.get(), &kHeader, sizeof kHeader) != static_cast<ssize_t>(sizeof kHeader)) return fail_errno(path);
+  if (!fd || ::write(fd.get(), &kHeader, sizeof kHeader) != static_cast<ssize_t>(sizeof kHeader))
+    return fail_errno(path);
   return LogWriter(std::move(fd));
 }
 

@@ -1,9 +1,10 @@
-// The log of a run: a file that only grows, one checksummed record an event. Each record is written by one write(2) at once,
-// so that a recorder that is killed loses nothing it had been told; a record that was cut short, and whatever follows it,
-// is left out when the log is read.
+// The log of a run: a file that only grows, one checksummed record an event. Each record is written by one write(2) at
+// once, so that a recorder that is killed loses nothing it had been told; a record that was cut short, and whatever
+// follows it, is left out when the log is read.
 //
 //   file    "PAGEFOLD" "CRASHLOG" u32 version (2) u32 0, then records
-//   record  u32 length of the payload, u32 number of the record, u64 checksum (XXH3 of the payload, seeded with the number)
+//   record  u32 length of the payload, u32 number of the record, u64 checksum (XXH3 of the payload, seeded with the
+//   number)
 // Numbers are little-endian.
 #pragma once
 

@@ -12,7 +12,12 @@ using Form = MinimalCase::Form;
 class Shrinking {
  public:
   Shrinking(const Probe& probe, const Violation& violation, Form form, std::size_t& left)
-      : probe_(probe), cut_(*violation.cut), left_(left), best_{violation.cut, violation.chosen, violation.verdict, form, 0, false} {}
+      : probe_(probe), cut_(*violation.cut), left_(left), best_{violation.cut,
+                                                                violation.chosen,
+                                                                violation.verdict,
+                                                                form,
+                                                                0,
+                                                                false} {}
 
   Result<MinimalCase> run() {
     PAGEFOLD_CHECK(halve());

@@ -1,8 +1,9 @@
-// From a state that breaks the checker to the smallest difference that does, in two ways: what is missing from "everything has
-// reached the disk", and what is there beyond "only what is certain has"; the smaller of the two is told.
+// From a state that breaks the checker to the smallest difference that does, in two ways: what is missing from
+// "everything has reached the disk", and what is there beyond "only what is certain has"; the smaller of the two is
+// told.
 //
-// First delta debugging (Zeller's ddmin), which halves; then one atom after the other, with what depends on it, until no single one
-// can be taken away: the case is 1-minimal, unless the trials were used up.
+// First delta debugging (Zeller's ddmin), which halves; then one atom after the other, with what depends on it, until
+// no single one can be taken away: the case is 1-minimal, unless the trials were used up.
 #pragma once
 
 #include <functional>

@@ -11,10 +11,12 @@ struct Named {
   std::string_view name;
   Model model;
 };
-constexpr std::array kModels = {Named{"strict", Model::Strict}, Named{"posix", Model::Posix}, Named{"ext4-ordered", Model::Ext4Ordered}};
+constexpr std::array kModels = {Named{"strict", Model::Strict}, Named{"posix", Model::Posix},
+                                Named{"ext4-ordered", Model::Ext4Ordered}};
 
 bool synchronises(EventKind kind) {
-  return kind == EventKind::Sync || kind == EventKind::SyncData || kind == EventKind::SyncRange || kind == EventKind::SyncAll;
+  return kind == EventKind::Sync || kind == EventKind::SyncData || kind == EventKind::SyncRange ||
+         kind == EventKind::SyncAll;
 }
 
 bool overlaps(const Unit& unit, const Event& range, Bytes grain) {
@@ -22,13 +24,15 @@ bool overlaps(const Unit& unit, const Event& range, Bytes grain) {
   return start < range.offset + range.length && range.offset < start + grain;
 }
 
-// POSIX: fsync and fdatasync complete the file's data and what is needed to find it, its size; msync does so for a range
+// POSIX: fsync and fdatasync complete the file's data and what is needed to find it, its size; msync does so for a
+// range
 // ("synchronized I/O data integrity completion"). fsync of a directory is Linux's way to complete its entries.
 bool promises(const History& history, const Event& sync, const Atom& atom) {
   if (sync.kind == EventKind::SyncAll) return true;
   if (atom.kind == Atom::Kind::Names) {
-    return sync.kind != EventKind::SyncRange &&
-           std::ranges::any_of(atom.changes, [&](const Change& c) { return history.units()[c.unit].file == sync.file; });
+    return sync.kind != EventKind::SyncRange && std::ranges::any_of(atom.changes, [&](const Change& c) {
+             return history.units()[c.unit].file == sync.file;
+           });
   }
   if (atom.file != sync.file) return false;
   if (sync.kind != EventKind::SyncRange || atom.kind != Atom::Kind::Data) return true;
@@ -44,7 +48,9 @@ class Ruler {
 
   Rules rules() {
     switch (model_) {
-      case Model::Strict: in_program_order(); break;
+      case Model::Strict:
+        in_program_order();
+        break;
       case Model::Posix:
         syncs_promise();
         one_object_is_written_in_order();
@@ -88,8 +94,9 @@ class Ruler {
   }
   [[nodiscard]] bool is_together(Position p) const { return p < events().size() && events()[p].together; }
 
-  // fsync and fdatasync under ext4 commit the journal up to the transaction that the file was last part of (ext4_fsync_journal):
-  // with it, everything that entered the journal earlier. To fdatasync and msync, changes of times alone do not count.
+  // fsync and fdatasync under ext4 commit the journal up to the transaction that the file was last part of
+  // (ext4_fsync_journal): with it, everything that entered the journal earlier. To fdatasync and msync, changes of
+  // times alone do not count.
   [[nodiscard]] AtomNumber committed_by(const Event& sync) const {
     AtomNumber end = 0;
     for (AtomNumber a = 0; a < atoms().size() && atoms()[a].event < sync.covers; ++a) {
@@ -102,8 +109,8 @@ class Ruler {
     return end;
   }
 
-  // Data atoms that bring a page which its file did not have before; of these, the delayed ones get their block when they are
-  // written back, the others have had it since a fallocate.
+  // Data atoms that bring a page which its file did not have before; of these, the delayed ones get their block when
+  // they are written back, the others have had it since a fallocate.
   void find_allocations() {
     allocates_.resize(atoms().size());
     delayed_.resize(atoms().size());
@@ -112,10 +119,12 @@ class Ruler {
       for (Bytes at = 0; at < history_.initial()[file.size].number; at += kPageSize) has[number].insert(page_of(at));
     AtomNumber a = 0;
     for (Position p = history_.log().begin(); p < events().size(); ++p) {
-      for (; a < atoms().size() && atoms()[a].event == p; ++a) follow_allocation(a, has[atoms()[a].file], reserved[atoms()[a].file]);
+      for (; a < atoms().size() && atoms()[a].event == p; ++a)
+        follow_allocation(a, has[atoms()[a].file], reserved[atoms()[a].file]);
       const Event& event = events()[p];
       if (event.kind != EventKind::Allocate) continue;
-      for (Bytes at = page_down(event.offset); at < event.offset + event.length; at += kPageSize) reserved[event.file].insert(page_of(at));
+      for (Bytes at = page_down(event.offset); at < event.offset + event.length; at += kPageSize)
+        reserved[event.file].insert(page_of(at));
     }
   }
 
@@ -128,14 +137,17 @@ class Ruler {
         delayed_[a] = allocates_[a] && !reserved.contains(page);
       }
       if (unit.kind == UnitKind::Size && atoms()[a].kind == Atom::Kind::Resize)
-        for (auto* some : {&pages, &reserved}) some->erase(some->lower_bound(page_of(page_up(change.value.number))), some->end());
+        for (auto* some : {&pages, &reserved})
+          some->erase(some->lower_bound(page_of(page_up(change.value.number))), some->end());
     }
   }
 
   // The sectors of one page that one event has written belong together.
   [[nodiscard]] bool continues(AtomNumber a) const {
     if (a == 0 || !allocates_[a - 1] || atoms()[a - 1].event != atoms()[a].event) return false;
-    const auto page = [this](AtomNumber n) { return page_of(history_.units()[atoms()[n].changes.front().unit].index * history_.grain()); };
+    const auto page = [this](AtomNumber n) {
+      return page_of(history_.units()[atoms()[n].changes.front().unit].index * history_.grain());
+    };
     return page(a - 1) == page(a);
   }
 
@@ -149,14 +161,16 @@ class Ruler {
     }
   }
 
-  // A grain of the page cache contains the earlier stores to it; an inode and a directory's entry are written as they are, too.
+  // A grain of the page cache contains the earlier stores to it; an inode and a directory's entry are written as they
+  // are, too.
   void one_object_is_written_in_order() {
     std::vector<AtomNumber> last(history_.units().size());
     std::vector<bool> seen(history_.units().size());
     for (AtomNumber a = 0; a < atoms().size(); ++a) {
       for (const Change& change : atoms()[a].changes) {
         const bool data = history_.units()[change.unit].kind == UnitKind::Data;
-        const bool tied = !data || (atoms()[a].kind == Atom::Kind::Data && seen[change.unit] && atoms()[last[change.unit]].kind == Atom::Kind::Data);
+        const bool tied = !data || (atoms()[a].kind == Atom::Kind::Data && seen[change.unit] &&
+                                    atoms()[last[change.unit]].kind == Atom::Kind::Data);
         if (seen[change.unit] && tied) need(a, last[change.unit]);
         last[change.unit] = a;
         seen[change.unit] = true;
@@ -173,8 +187,8 @@ class Ruler {
     }
   }
 
-  // data=ordered: blocks that are allocated are written before the transaction that makes them part of the file. With delayed
-  // allocation, they are allocated when they are written back; the size on the disk follows (i_disksize).
+  // data=ordered: blocks that are allocated are written before the transaction that makes them part of the file. With
+  // delayed allocation, they are allocated when they are written back; the size on the disk follows (i_disksize).
   void data_before_size() {
     std::map<FileNumber, std::vector<AtomNumber>> extending;
     for (AtomNumber a = 0; a < atoms().size(); ++a) {
@@ -194,7 +208,8 @@ class Ruler {
     for (AtomNumber a = 0; a < atoms().size(); ++a) {
       const Atom& atom = atoms()[a];
       if (atom.kind != Atom::Kind::Names) continue;
-      const bool replaces = events()[atom.event].kind == EventKind::Rename && entries[atom.changes.back().unit] != kNoFile;
+      const bool replaces =
+          events()[atom.event].kind == EventKind::Rename && entries[atom.changes.back().unit] != kNoFile;
       for (AtomNumber b = 0; replaces && b < a; ++b)
         if (atoms()[b].file == atom.file && (delayed_[b] || atoms()[b].kind == Atom::Kind::Growth)) need(a, b);
       for (const Change& change : atom.changes) entries[change.unit] = change.value.number;

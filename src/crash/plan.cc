@@ -41,9 +41,14 @@ class CutPlan {
       for (const std::size_t i : order) {
         if (left == 0) return false;
         switch (visitor(cut_, stage.make(i))) {
-          case Visit::New: --left; break;
-          case Visit::Known: break;
-          case Visit::Stop: stopped = true; return false;
+          case Visit::New:
+            --left;
+            break;
+          case Visit::Known:
+            break;
+          case Visit::Stop:
+            stopped = true;
+            return false;
         }
       }
     }
@@ -86,9 +91,21 @@ class CutPlan {
         {n_, [this](std::size_t i) { return except(all(), i); }},
         {n_, [this](std::size_t i) { return with_needs(set(none(), i)); }},
         {n_, [this](std::size_t i) { return prefix(i + 1); }},
-        {pairs, [this](std::size_t i) { const auto [a, b] = pair_at(i, n_); return except(except(all(), a), b); }},
-        {pairs, [this](std::size_t i) { const auto [a, b] = pair_at(i, n_); return with_needs(set(set(none(), a), b)); }},
-        {pairs, [this](std::size_t i) { const auto [a, b] = pair_at(i, n_); return except(prefix(b + 1), a); }},
+        {pairs,
+         [this](std::size_t i) {
+           const auto [a, b] = pair_at(i, n_);
+           return except(except(all(), a), b);
+         }},
+        {pairs,
+         [this](std::size_t i) {
+           const auto [a, b] = pair_at(i, n_);
+           return with_needs(set(set(none(), a), b));
+         }},
+        {pairs,
+         [this](std::size_t i) {
+           const auto [a, b] = pair_at(i, n_);
+           return except(prefix(b + 1), a);
+         }},
         {kRandomSets, [this](std::size_t i) { return random_set(i); }},
     };
   }

@@ -1,11 +1,11 @@
-// Which states are looked at. All of them when the budget allows; otherwise, cut by cut, those most likely to show a mistake,
-// each cut with its share of the budget:
+// Which states are looked at. All of them when the budget allows; otherwise, cut by cut, those most likely to show a
+// mistake, each cut with its share of the budget:
 //
-//   everything and nothing; each atom missing; each atom alone; every prefix in program order; every pair missing and every
-//   pair alone (of at most 32 open atoms); every prefix with one atom missing (the same); 64 random sets.
+//   everything and nothing; each atom missing; each atom alone; every prefix in program order; every pair missing and
+//   every pair alone (of at most 32 open atoms); every prefix with one atom missing (the same); 64 random sets.
 //
-// A set is completed by what its members need, or freed of what lacks its needs. A share that does not suffice for a kind is
-// spent on a random choice of it. What is left over goes to the cuts that could not finish.
+// A set is completed by what its members need, or freed of what lacks its needs. A share that does not suffice for a
+// kind is spent on a random choice of it. What is left over goes to the cuts that could not finish.
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,9 @@ using Kind = event::FileWatch::Intent::Kind;
 // A range's end; lengths may be anything.
 Bytes end_of(const event::FileWatch::Intent& intent) { return intent.offset + std::min(intent.length, ~intent.offset); }
 
-FileType type_of(mode_t mode) { return S_ISDIR(mode) ? FileType::Directory : S_ISLNK(mode) ? FileType::Link : FileType::Regular; }
+FileType type_of(mode_t mode) {
+  return S_ISDIR(mode) ? FileType::Directory : S_ISLNK(mode) ? FileType::Link : FileType::Regular;
+}
 
 std::string link_target(const std::string& path) {
   std::string target(4096, '\0');
@@ -81,7 +83,8 @@ std::optional<int> Recorder::synchronise(const Caller& caller, Scope scope, File
   const auto file = files_.find(scope == Scope::All ? files_.begin()->first : id);
   if (file == files_.end()) return std::nullopt;
   constexpr std::array kKinds = {EventKind::Sync, EventKind::SyncData, EventKind::SyncRange, EventKind::SyncAll};
-  Event event{.kind = kKinds[static_cast<std::size_t>(scope)], .file = file->second.number, .offset = offset, .length = length};
+  Event event{
+      .kind = kKinds[static_cast<std::size_t>(scope)], .file = file->second.number, .offset = offset, .length = length};
   event.covers = log_.next();
   lock.unlock();
   const int error = wait();
@@ -118,17 +121,19 @@ void Recorder::log_event(Event event, const Caller& caller) {
   if (auto done = log_.append(event); !done && !error_) error_ = done.error();
 }
 
-// Two moments are at the same place if the thread was at the same instruction, called from the same ones: what looks like addresses of
-// code on the stack tells, without looking at what the functions are.
+// Two moments are at the same place if the thread was at the same instruction, called from the same ones: what looks
+// like addresses of code on the stack tells, without looking at what the functions are.
 std::uint32_t Recorder::code_of(const Caller& caller) {
   constexpr std::size_t kMostCodes = 2000, kLooked = 2048;
   if (!caller.code || caller.code->instruction == 0) return 0;
   const event::CodeSnapshot& code = *caller.code;
   std::vector<std::uint64_t> key = {static_cast<std::uint64_t>(caller.process), code.instruction};
-  for (std::size_t at = 0; at + sizeof(std::uint64_t) <= std::min(code.stack_bytes.size(), kLooked); at += sizeof(std::uint64_t)) {
+  for (std::size_t at = 0; at + sizeof(std::uint64_t) <= std::min(code.stack_bytes.size(), kLooked);
+       at += sizeof(std::uint64_t)) {
     std::uint64_t word = 0;
     std::memcpy(&word, code.stack_bytes.data() + at, sizeof word);
-    if (std::ranges::any_of(code.modules, [&](const auto& module) { return module.range.contains(word); })) key.push_back(word);
+    if (std::ranges::any_of(code.modules, [&](const auto& module) { return module.range.contains(word); }))
+      key.push_back(word);
   }
   const auto known = codes_.find(key);
   if (known != codes_.end()) return known->second;
@@ -144,7 +149,8 @@ void Recorder::catch_up(const Caller& caller, Compare compare) {
   const Intent intent = mine->second.intent;
   // A write that waited for the disk promises what it has written.
   if (const auto file = files_.find(intent.file); intent.waits_for_disk && file != files_.end()) {
-    Event event{.kind = EventKind::SyncRange, .file = file->second.number, .offset = intent.offset, .length = intent.length};
+    Event event{
+        .kind = EventKind::SyncRange, .file = file->second.number, .offset = intent.offset, .length = intent.length};
     event.covers = log_.next();
     log_event(std::move(event), mine->second.caller);
   }
@@ -157,7 +163,8 @@ void Recorder::observe(const Caller& caller, Compare compare) {
   compare_names(caller, found);
   for (auto it = files_.begin(); it != files_.end();) {
     compare_contents(caller, it->first, it->second, compare);
-    // A file without a name can get one again as long as it lives (linkat); our descriptor keeps its number from being reused.
+    // A file without a name can get one again as long as it lives (linkat); our descriptor keeps its number from being
+    // reused.
     struct stat status {};
     const bool gone = it->second.names == 0 && (::fstat(it->second.fd.get(), &status) != 0 || status.st_nlink == 0);
     it = gone ? files_.erase(it) : std::next(it);
@@ -196,7 +203,8 @@ Recorder::FileId Recorder::meet(const Name& name, const Found& found, const std:
   File& file = files_[found.id];
   if (file.number == kNoFile) file.number = next_number_++;
   file.type = found.type;
-  if (found.type == FileType::Regular && !file.fd) file.fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (found.type == FileType::Regular && !file.fd)
+    file.fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (found.type == FileType::Regular && !file.fd && !error_) error_ = Error{errno, "record " + name.second};
   return found.id;
 }
@@ -261,10 +269,12 @@ void Recorder::compare_contents(const Caller& caller, FileId id, File& file, Com
   struct stat status {};
   if (::fstat(file.fd.get(), &status) != 0) return;
   const auto size = static_cast<Bytes>(status.st_size);
-  const bool somewhere = std::ranges::any_of(pending_, [](const auto& entry) { return entry.second.intent.kind == Kind::Copy; });
+  const bool somewhere =
+      std::ranges::any_of(pending_, [](const auto& entry) { return entry.second.intent.kind == Kind::Copy; });
   Result<void> done = take_resize(caller, id, file, size);
   if (done) done = take_writes(id, file, size);
-  if (done && (file.fresh || somewhere || size != file.shadow.size() || compare == Compare::Everywhere)) done = take_rest(caller, file, size);
+  if (done && (file.fresh || somewhere || size != file.shadow.size() || compare == Compare::Everywhere))
+    done = take_rest(caller, file, size);
   if (!done && !error_) error_ = done.error();
   file.fresh = false;
 }
@@ -272,10 +282,12 @@ void Recorder::compare_contents(const Caller& caller, FileId id, File& file, Com
 // truncate and fallocate: to a new size, or zeros within the old.
 Result<void> Recorder::take_resize(const Caller& caller, FileId id, File& file, Bytes size) {
   const auto pending = std::ranges::find_if(pending_, [&](const auto& entry) {
-    return entry.second.intent.file == id && (entry.second.intent.kind == Kind::Truncate || entry.second.intent.kind == Kind::Allocate);
+    return entry.second.intent.file == id &&
+           (entry.second.intent.kind == Kind::Truncate || entry.second.intent.kind == Kind::Allocate);
   });
   const bool writes = std::ranges::any_of(pending_, [&](const auto& entry) {
-    return entry.second.intent.file == id && entry.second.intent.kind == Kind::Write && end_of(entry.second.intent) >= size;
+    return entry.second.intent.file == id && entry.second.intent.kind == Kind::Write &&
+           end_of(entry.second.intent) >= size;
   });
   const bool asked = pending != pending_.end();
   const bool allocates = asked && pending->second.intent.kind == Kind::Allocate;
@@ -290,10 +302,12 @@ Result<void> Recorder::take_resize(const Caller& caller, FileId id, File& file, 
     event.offset = pending->second.intent.offset;
     const Bytes end = std::min({end_of(pending->second.intent), file.shadow.size(), size});
     event.length = pending->second.intent.length;
-    if (event.offset < end) patch = file.shadow.take(PAGEFOLD_TRY(Data::read(file.fd.get(), event.offset, end)), event.offset, end);
+    if (event.offset < end)
+      patch = file.shadow.take(PAGEFOLD_TRY(Data::read(file.fd.get(), event.offset, end)), event.offset, end);
   }
   event.pieces = patch.pieces;
-  if (event.size != Event::kSameSize || !event.pieces.empty()) log_event(std::move(event), asked ? pending->second.caller : caller);
+  if (event.size != Event::kSameSize || !event.pieces.empty())
+    log_event(std::move(event), asked ? pending->second.caller : caller);
   return {};
 }
 

@@ -1,6 +1,6 @@
-// Writes the log of a run. Calls: it keeps a shadow of each file, and at every call that the supervisor tells of, what differs from
-// the shadow has happened since the last one; only what a call has announced, and what has another size, is compared. Stores through
-// mappings: the supervisor tells them page by page, in their order.
+// Writes the log of a run. Calls: it keeps a shadow of each file, and at every call that the supervisor tells of, what
+// differs from the shadow has happened since the last one; only what a call has announced, and what has another size,
+// is compared. Stores through mappings: the supervisor tells them page by page, in their order.
 //
 // A file that comes into the recorded directory by a rename from elsewhere appears with the contents that it has then,
 // unsynchronised.
@@ -35,7 +35,8 @@ class Recorder final : public event::FileWatch {
 
   // Says in words where a thread was.
   using PlaceTeller = std::function<std::string(const event::CodeSnapshot&)>;
-  // The run is over: what happened last is recorded, and the places of all events. The first error of the recording, if there was one.
+  // The run is over: what happened last is recorded, and the places of all events. The first error of the recording, if
+  // there was one.
   Result<void> finish(const PlaceTeller& place_of = {});
 
  private:
@@ -82,9 +83,9 @@ class Recorder final : public event::FileWatch {
   std::map<FileId, File> files_;
   Names names_;
   std::map<FileNumber, std::string> directories_;  // their paths
-  std::map<pid_t, Pending> pending_;  // by thread: the call it is in
+  std::map<pid_t, Pending> pending_;               // by thread: the call it is in
   FileNumber next_number_ = kRoot + 1;
-  std::map<std::vector<std::uint64_t>, std::uint32_t> codes_;              // by what tells places apart
+  std::map<std::vector<std::uint64_t>, std::uint32_t> codes_;               // by what tells places apart
   std::vector<std::shared_ptr<const event::CodeSnapshot>> code_snapshots_;  // of code 1 and so on
   std::uint64_t last_closed_ = 0;  // if the event that was logged last is a store: when its page was closed
   std::optional<Error> error_;

@@ -34,7 +34,8 @@ Result<Selection> Selection::parse(const std::string& pattern) {
   }
   const std::size_t slash = pattern.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : pattern.substr(0, slash + 1);
-  if (directory.find_first_of("*?[") != std::string::npos) return fail(EINVAL, "pattern in the directory's name: " + pattern);
+  if (directory.find_first_of("*?[") != std::string::npos)
+    return fail(EINVAL, "pattern in the directory's name: " + pattern);
   selection.directory = PAGEFOLD_TRY(absolute(directory));
   selection.pattern = slash == std::string::npos ? pattern : pattern.substr(slash + 1);
   if (!globs) selection.target = selection.pattern;

@@ -33,7 +33,8 @@ Result<Data> Data::read(int fd, Bytes from, Bytes to) {
     if (start < 0) return fail_errno("find a recorded file's data");
     if (static_cast<Bytes>(start) >= to) break;
     const off_t hole = ::lseek(fd, start, SEEK_HOLE);
-    Run run{static_cast<Bytes>(start), std::vector<std::byte>(std::min(hole < 0 ? to : static_cast<Bytes>(hole), to) - static_cast<Bytes>(start))};
+    Run run{static_cast<Bytes>(start),
+            std::vector<std::byte>(std::min(hole < 0 ? to : static_cast<Bytes>(hole), to) - static_cast<Bytes>(start))};
     std::size_t done = 0;
     while (done < run.bytes.size()) {
       const ssize_t n = ::pread(fd, run.bytes.data() + done, run.bytes.size() - done, start + static_cast<off_t>(done));
@@ -53,7 +54,9 @@ void Shadow::resize(Bytes size) {
   if (size < size_) {
     pages_.erase(pages_.lower_bound(page_of(page_up(size))), pages_.end());
     const auto last = pages_.find(page_of(size));
-    if (last != pages_.end()) std::fill(last->second->begin() + static_cast<std::ptrdiff_t>(size & kPageMask), last->second->end(), std::byte{0});
+    if (last != pages_.end())
+      std::fill(last->second->begin() + static_cast<std::ptrdiff_t>(size & kPageMask), last->second->end(),
+                std::byte{0});
   }
   size_ = size;
 }
@@ -66,8 +69,10 @@ const std::byte* Shadow::page(PageIndex index) const {
 Shadow::Patch Shadow::take(const Data& data, Bytes from, Bytes to) {
   std::set<PageIndex> candidates;
   for (const Data::Run& run : data.runs())
-    for (Bytes at = std::max(run.offset, from); at < std::min(run.end(), to); at = bytes_of(page_of(at) + 1)) candidates.insert(page_of(at));
-  for (auto it = pages_.lower_bound(page_of(from)); it != pages_.end() && bytes_of(it->first) < to; ++it) candidates.insert(it->first);
+    for (Bytes at = std::max(run.offset, from); at < std::min(run.end(), to); at = bytes_of(page_of(at) + 1))
+      candidates.insert(page_of(at));
+  for (auto it = pages_.lower_bound(page_of(from)); it != pages_.end() && bytes_of(it->first) < to; ++it)
+    candidates.insert(it->first);
   Patch patch;
   for (const PageIndex index : candidates) {
     const Bytes start = std::max(from, bytes_of(index)), end = std::min(to, bytes_of(index + 1));
@@ -81,7 +86,8 @@ Shadow::Patch Shadow::take(const Data& data, Bytes from, Bytes to) {
       patch.pieces.push_back({start, {}, bytes.size()});
     } else {
       patch.memory.push_back(now);
-      patch.pieces.push_back({start, std::span<const std::byte>(patch.memory.back()).subspan(start & kPageMask, bytes.size()), 0});
+      patch.pieces.push_back(
+          {start, std::span<const std::byte>(patch.memory.back()).subspan(start & kPageMask, bytes.size()), 0});
     }
   }
   return patch;

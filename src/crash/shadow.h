@@ -1,5 +1,5 @@
-// A recorded file as it was last seen: its size, and its pages where they are not zeros. Holes cost nothing, neither here nor to
-// compare, however large the file is.
+// A recorded file as it was last seen: its size, and its pages where they are not zeros. Holes cost nothing, neither
+// here nor to compare, however large the file is.
 #pragma once
 
 #include <array>
@@ -48,7 +48,8 @@ class Shadow {
 
   // [from, to) is as in the data from now on, which covers that range; what that changes.
   Patch take(const Data& data, Bytes from, Bytes to);
-  // A page's first bytes are these from now on. What of them is new: from the first such byte to the last; empty, nothing.
+  // A page's first bytes are these from now on. What of them is new: from the first such byte to the last; empty,
+  // nothing.
   std::span<const std::byte> take_page(PageIndex page, std::span<const std::byte> bytes);
 
  private:

@@ -16,7 +16,8 @@ tl::unexpected<Error> no_room(const std::string& directory) {
 
 bool is_full(const std::string& directory) {
   struct statvfs place {};
-  return ::statvfs(directory.c_str(), &place) == 0 && place.f_blocks != 0 && place.f_bavail * place.f_frsize < kLeastRoom;
+  return ::statvfs(directory.c_str(), &place) == 0 && place.f_blocks != 0 &&
+         place.f_bavail * place.f_frsize < kLeastRoom;
 }
 
 }  // namespace

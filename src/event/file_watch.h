@@ -1,8 +1,11 @@
-// Who records what guests do to files is told of it here (pagefold crash). Files are fully owned in such a run (kernel/files/own_files.h).
+// Who records what guests do to files is told of it here (pagefold crash). Files are fully owned in such a run
+// (kernel/files/own_files.h).
 //
-//   calls   A watcher looks at the files themselves: it is called *before* a guest's call that may change files, wait for the disk
+//   calls   A watcher looks at the files themselves: it is called *before* a guest's call that may change files, wait
+//   for the disk
 //           or end a step, so that whatever other calls did until then shows in the host's files.
-//   stores  through shared mappings are told page by page, each time the program goes on to another page (kernel/files/store_order.h).
+//   stores  through shared mappings are told page by page, each time the program goes on to another page
+//   (kernel/files/store_order.h).
 //
 // The functions may be called from several threads at once; the guest waits meanwhile.
 #pragma once
@@ -39,7 +42,9 @@ class FileWatch {
     enum class Kind {
       Other,  // to names, or to a file that only the host knows how to find
       Copy,   // to the contents of some file
-      Write, Truncate, Allocate
+      Write,
+      Truncate,
+      Allocate
     } kind = Kind::Other;
     FileId file;
     Bytes offset = 0, length = 0;
@@ -59,8 +64,8 @@ class FileWatch {
   virtual void about_to(const Caller& caller, const Intent& intent) = 0;
   // A page has been stored to, and is protected again. Locks of the file's are held.
   virtual void stored(const Caller& caller, const Stored& page) = 0;
-  // Makes the guest's call that waits for the disk by `wait`, which returns an errno or 0, and returns that. nullopt: the file is not
-  // watched, and nothing has been done.
+  // Makes the guest's call that waits for the disk by `wait`, which returns an errno or 0, and returns that. nullopt:
+  // the file is not watched, and nothing has been done.
   virtual std::optional<int> synchronise(const Caller& caller, Scope scope, FileId file, Bytes offset, Bytes length,
                                          const std::function<int()>& wait) = 0;
   // The guest is about to write this to the run's standard output.

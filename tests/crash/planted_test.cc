@@ -1,5 +1,5 @@
-// `pagefold crash` from end to end: mistakes planted in a small mapped store are found, with the smallest cases, and a sound
-// store passes.
+// `pagefold crash` from end to end: mistakes planted in a small mapped store are found, with the smallest cases, and a
+// sound store passes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,8 +29,12 @@ TEST_F(PlantedBugs, AMissingMsyncIsFoundAndOnePageIsItsCase) {
   EXPECT_THAT(outcome.out, HasSubstr("LOST     store to s.db, page 1"));
   EXPECT_THAT(outcome.out, HasSubstr("record 1 of 1 is wrong"));
   // Stores and calls with their places in the program, not in the C library that makes the calls.
-  EXPECT_THAT(outcome.out, testing::ContainsRegex("LOST     store to s.db, page 1  \\([a-z_]+\\+0x[0-9a-f]+ \\(mapped_store\\), mapped_store.c:[0-9]+\\)"));
-  EXPECT_THAT(outcome.out, testing::ContainsRegex("fsync s.db  \\([a-z_]+\\+0x[0-9a-f]+ \\(mapped_store\\), mapped_store.c:[0-9]+\\)"));
+  EXPECT_THAT(
+      outcome.out,
+      testing::ContainsRegex(
+          "LOST     store to s.db, page 1  \\([a-z_]+\\+0x[0-9a-f]+ \\(mapped_store\\), mapped_store.c:[0-9]+\\)"));
+  EXPECT_THAT(outcome.out, testing::ContainsRegex(
+                               "fsync s.db  \\([a-z_]+\\+0x[0-9a-f]+ \\(mapped_store\\), mapped_store.c:[0-9]+\\)"));
   const auto again = replay();
   EXPECT_EQ(again.exit_code, 1) << again.out << again.err;
   EXPECT_THAT(again.out, HasSubstr("LOST     store to s.db, page 1"));
@@ -64,8 +68,9 @@ TEST_F(PlantedBugs, APageThatIsStoredTwiceShowsBothVersions) {
 
 // Found when it was measured: page 0 got the byte it had, and stayed open beside page 1.
 TEST_F(PlantedBugs, PagesThatAreStoredInTurnsAreRecordedEachTime) {
-  const auto outcome = test::pagefold({"crash", "--files", "s.db", "--check", "test -e {}", "--model", "strict", "--output", output().string(), "--",
-                                       program("busy_pages"), "turns", "s.db", "101"});
+  const auto outcome =
+      test::pagefold({"crash", "--files", "s.db", "--check", "test -e {}", "--model", "strict", "--output",
+                      output().string(), "--", program("busy_pages"), "turns", "s.db", "101"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
   // The file, its size, 100 stores of another byte than before, msync.
   EXPECT_THAT(outcome.out, HasSubstr("103 events recorded"));
@@ -73,15 +78,18 @@ TEST_F(PlantedBugs, PagesThatAreStoredInTurnsAreRecordedEachTime) {
 
 TEST_F(PlantedBugs, StoresOfThreadsAndProcessesAndAcrossPagesAreRecorded) {
   for (const char* mode : {"straddle", "threads", "children", "walk"}) {
-    const auto outcome = test::pagefold({"crash", "--files", "s.db", "--check", "test -e {}", "--budget", "50", "--output", output().string(), "--",
-                                         program("busy_pages"), mode, "s.db", "100"});
+    const auto outcome =
+        test::pagefold({"crash", "--files", "s.db", "--check", "test -e {}", "--budget", "50", "--output",
+                        output().string(), "--", program("busy_pages"), mode, "s.db", "100"});
     EXPECT_EQ(outcome.exit_code, 3) << mode << outcome.out << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("; 0 violations")) << mode;
     fs::remove("s.db");
   }
 }
 
-TEST_F(PlantedBugs, AMissingMsyncIsNoMistakeInProgramOrder) { EXPECT_EQ(crash("missing", {"--model", "strict"}).exit_code, 0); }
+TEST_F(PlantedBugs, AMissingMsyncIsNoMistakeInProgramOrder) {
+  EXPECT_EQ(crash("missing", {"--model", "strict"}).exit_code, 0);
+}
 
 // POSIX promises the name of a file only when its directory has been synchronised; ext4 commits it with the file.
 TEST_F(PlantedBugs, AFileWhoseDirectoryWasNotSynchronisedMayBeGone) {
@@ -106,18 +114,19 @@ TEST_F(PlantedBugs, ATooSmallBudgetIsSaid) {
 }
 
 TEST_F(PlantedBugs, ACheckThatCannotRunOrIsNeverContentIsAMistakeOfUse) {
-  const auto nowhere = test::pagefold({"crash", "--files", "s.db", "--check", "/nowhere {}", "--output", output().string(), "--",
-                                       program("mapped_store"), "good", "s.db", "1"});
+  const auto nowhere = test::pagefold({"crash", "--files", "s.db", "--check", "/nowhere {}", "--output",
+                                       output().string(), "--", program("mapped_store"), "good", "s.db", "1"});
   EXPECT_EQ(nowhere.exit_code, 2) << nowhere.out << nowhere.err;
-  const auto never = test::pagefold({"crash", "--files", "s.db", "--check", "false", "--output", output().string(), "--",
-                                     program("mapped_store"), "good", "s.db", "1"});
+  const auto never = test::pagefold({"crash", "--files", "s.db", "--check", "false", "--output", output().string(),
+                                     "--", program("mapped_store"), "good", "s.db", "1"});
   EXPECT_EQ(never.exit_code, 2) << never.out << never.err;
   EXPECT_THAT(never.err, HasSubstr("refuses the files as the program left them"));
 }
 
 TEST_F(PlantedBugs, ALogIsExploredAgainUnderAnotherModel) {
   EXPECT_EQ(crash("missing", {"--model", "strict"}).exit_code, 0);
-  const auto outcome = test::pagefold({"crash", "--log", (output() / "run.log").string(), "--files", "s.db", "--check", program("check_store") + " {}"});
+  const auto outcome = test::pagefold({"crash", "--log", (output() / "run.log").string(), "--files", "s.db", "--check",
+                                       program("check_store") + " {}"});
   EXPECT_EQ(outcome.exit_code, 1) << outcome.out << outcome.err;
 }
 

@@ -27,19 +27,24 @@ class RobustCrash : public StoreTest {
   RobustCrash() { fs::create_directory(scratch()); }
 
   [[nodiscard]] fs::path scratch() { return fs::path(output()).parent_path() / "scratch"; }
-  test::Outcome run(const std::string& check, const std::vector<std::string>& writer, std::vector<std::string> options = {}, const std::string& files = "s.db") {
-    std::vector<std::string> words = {"crash", "--files", files, "--check", check, "--output", output().string(), "--scratch", scratch().string()};
+  test::Outcome run(const std::string& check, const std::vector<std::string>& writer,
+                    std::vector<std::string> options = {}, const std::string& files = "s.db") {
+    std::vector<std::string> words = {"crash",    "--files",         files,       "--check",         check,
+                                      "--output", output().string(), "--scratch", scratch().string()};
     words.insert(words.end(), options.begin(), options.end());
     words.emplace_back("--");
     words.insert(words.end(), writer.begin(), writer.end());
     return test::pagefold(words);
   }
-  std::vector<std::string> store(const std::string& mode, const std::string& records) { return {program("mapped_store"), mode, "s.db", records}; }
+  std::vector<std::string> store(const std::string& mode, const std::string& records) {
+    return {program("mapped_store"), mode, "s.db", records};
+  }
 
   // Starts a run whose checks take long and lets it come to them; what it says goes to files.
   pid_t start(const std::string& check) {
-    const std::string command = std::string("exec ") + PAGEFOLD_BINARY + " crash --files s.db --check '" + check + "' --output " + output().string() +
-                                " --scratch " + scratch().string() + " -- " + program("mapped_store") + " missing s.db 7 >../said 2>&1 </dev/null";
+    const std::string command = std::string("exec ") + PAGEFOLD_BINARY + " crash --files s.db --check '" + check +
+                                "' --output " + output().string() + " --scratch " + scratch().string() + " -- " +
+                                program("mapped_store") + " missing s.db 7 >../said 2>&1 </dev/null";
     const pid_t process = ::fork();
     if (process == 0) {
       ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
@@ -53,7 +58,8 @@ class RobustCrash : public StoreTest {
     std::vector<std::string> found;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator("/proc", error))
-      if (const std::string line = contents(entry.path() / "cmdline"); line.find(word) != std::string::npos) found.push_back(line);
+      if (const std::string line = contents(entry.path() / "cmdline"); line.find(word) != std::string::npos)
+        found.push_back(line);
     return found;
   }
   [[nodiscard]] std::vector<fs::path> left_in_scratch() {
@@ -78,7 +84,8 @@ TEST_F(RobustCrash, KilledInTheMiddleItLeavesNoProcessAndNoFile) {
   EXPECT_FALSE(processes(mark).empty());
   ::kill(process, SIGKILL);
   ::waitpid(process, nullptr, 0);
-  EXPECT_TRUE(comes_true([&] { return processes(mark).empty() && left_in_scratch().empty(); })) << testing::PrintToString(left_in_scratch());
+  EXPECT_TRUE(comes_true([&] { return processes(mark).empty() && left_in_scratch().empty(); }))
+      << testing::PrintToString(left_in_scratch());
 }
 
 TEST_F(RobustCrash, InterruptedItTellsWhatWasFoundSoFar) {
@@ -96,7 +103,8 @@ TEST_F(RobustCrash, InterruptedItTellsWhatWasFoundSoFar) {
 }
 
 TEST_F(RobustCrash, ACheckThatHangsIsEndedAndIsAViolation) {
-  const auto outcome = run("grep -q stored\\ 3 $PAGEFOLD_CRASH_OUTPUT || sleep 60", store("good", "3"), {"--check-timeout", "0.2", "--first", "--jobs", "1"});
+  const auto outcome = run("grep -q stored\\ 3 $PAGEFOLD_CRASH_OUTPUT || sleep 60", store("good", "3"),
+                           {"--check-timeout", "0.2", "--first", "--jobs", "1"});
   EXPECT_EQ(outcome.exit_code, 1) << outcome.out << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("it took too long"));
   const auto always = run("sleep 60", store("good", "1"), {"--check-timeout", "0.2"});
@@ -106,7 +114,9 @@ TEST_F(RobustCrash, ACheckThatHangsIsEndedAndIsAViolation) {
 
 // Each state is rebuilt from nothing, and what a check leaves running is gone before the next one.
 TEST_F(RobustCrash, ACheckMaySpoilItsCopyAndLeaveDaemons) {
-  const std::string check = program("check_store") + " {} told && (setsid sh -c \"while :; do echo spoilt >{}; done\" >/dev/null 2>&1 &) && echo spoilt >{}";
+  const std::string check =
+      program("check_store") +
+      " {} told && (setsid sh -c \"while :; do echo spoilt >{}; done\" >/dev/null 2>&1 &) && echo spoilt >{}";
   const auto outcome = run(check, store("good", "3"));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("(all states)"));
@@ -114,11 +124,13 @@ TEST_F(RobustCrash, ACheckMaySpoilItsCopyAndLeaveDaemons) {
 }
 
 TEST_F(RobustCrash, AFullDiskIsSaid) {
-  const std::string command = "mount -t tmpfs -o size=300k none " + scratch().string() + " && rm -f s.db && exec " + PAGEFOLD_BINARY +
-                              " crash --files s.db --check true --output " + output().string() + " --scratch " + scratch().string() + " -- " +
-                              program("mapped_store") + " good s.db 100 >../said 2>&1";
+  const std::string command = "mount -t tmpfs -o size=300k none " + scratch().string() + " && rm -f s.db && exec " +
+                              PAGEFOLD_BINARY + " crash --files s.db --check true --output " + output().string() +
+                              " --scratch " + scratch().string() + " -- " + program("mapped_store") +
+                              " good s.db 100 >../said 2>&1";
   const std::string inside = "unshare -m sh -c '" + command + "'";
-  if (std::system(("unshare -m mount -t tmpfs none " + scratch().string() + " 2>/dev/null").c_str()) != 0) GTEST_SKIP() << "mounting is not allowed";
+  if (std::system(("unshare -m mount -t tmpfs none " + scratch().string() + " 2>/dev/null").c_str()) != 0)
+    GTEST_SKIP() << "mounting is not allowed";
   const int status = std::system(inside.c_str());
   EXPECT_EQ(WEXITSTATUS(status), 125) << contents("../said");
   EXPECT_THAT(contents("../said"), HasSubstr("(--scratch names another directory): No space left on device"));
@@ -143,7 +155,9 @@ TEST_F(RobustCrash, AWriterThatFailsOrIsKilledIsExploredAllTheSame) {
 // New contents under another name, synchronised, renamed over the old: many processes, a directory of directories.
 TEST_F(RobustCrash, FilesThatAreReplacedByRenameAreOldOrNew) {
   fs::create_directories("tree/a/b");
-  const std::string writer = "for i in 1 2 3; do for d in tree tree/a tree/a/b; do echo whole $i >$d/new; sync $d/new; mv $d/new $d/file; sync $d; done; done";
+  const std::string writer =
+      "for i in 1 2 3; do for d in tree tree/a tree/a/b; do echo whole $i >$d/new; sync $d/new; mv $d/new $d/file; "
+      "sync $d; done; done";
   const std::string check = "for f in $(find {} -name file); do grep -qx \"whole [123]\" $f || exit 1; done";
   for (const char* model : {"posix", "ext4-ordered"}) {
     fs::remove_all("tree");
@@ -152,21 +166,27 @@ TEST_F(RobustCrash, FilesThatAreReplacedByRenameAreOldOrNew) {
     EXPECT_TRUE(outcome.exit_code == 0 || outcome.exit_code == 3) << model << outcome.out << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("; 0 violations"));
   }
-  // Without the first sync an empty file may have taken the name: posix allows it, auto_da_alloc does not, once the name existed.
-  const std::string hasty = "echo whole 1 >tree/file; sync tree/file tree; echo whole 2 >tree/new; mv tree/new tree/file; sync tree";
+  // Without the first sync an empty file may have taken the name: posix allows it, auto_da_alloc does not, once the
+  // name existed.
+  const std::string hasty =
+      "echo whole 1 >tree/file; sync tree/file tree; echo whole 2 >tree/new; mv tree/new tree/file; sync tree";
   fs::remove_all("tree");
   fs::create_directory("tree");
   EXPECT_EQ(run(check, {"sh", "-c", hasty}, {}, "tree/").exit_code, 1);
   fs::remove_all("tree");
   fs::create_directory("tree");
-  const auto ext4 = run("test ! -e {}/file || grep -qx \"whole [12]\" {}/file || grep -q . {}/new || ! grep -q whole.2 {}/file", {"sh", "-c", hasty},
-                        {"--model", "ext4-ordered"}, "tree/");
+  const auto ext4 =
+      run("test ! -e {}/file || grep -qx \"whole [12]\" {}/file || grep -q . {}/new || ! grep -q whole.2 {}/file",
+          {"sh", "-c", hasty}, {"--model", "ext4-ordered"}, "tree/");
   EXPECT_EQ(ext4.exit_code, 0) << ext4.out << ext4.err;
 }
 
 TEST_F(RobustCrash, AHugeSparseFileCostsLittle) {
-  const std::string writer = "truncate -s 10G s.db && sync s.db . && printf end | dd of=s.db bs=1 seek=10737418000 conv=notrunc 2>/dev/null && sync s.db && echo stored";
-  const std::string check = "! grep -q stored $PAGEFOLD_CRASH_OUTPUT || test \"$(tail -c +10737418001 {} | head -c 3)\" = end";
+  const std::string writer =
+      "truncate -s 10G s.db && sync s.db . && printf end | dd of=s.db bs=1 seek=10737418000 conv=notrunc 2>/dev/null "
+      "&& sync s.db && echo stored";
+  const std::string check =
+      "! grep -q stored $PAGEFOLD_CRASH_OUTPUT || test \"$(tail -c +10737418001 {} | head -c 3)\" = end";
   const auto outcome = run(check, {"sh", "-c", writer});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
   EXPECT_LT(fs::file_size(output() / "run.log"), 1U << 20);
@@ -175,7 +195,9 @@ TEST_F(RobustCrash, AHugeSparseFileCostsLittle) {
 TEST_F(RobustCrash, TheSameSeedFindsTheSame) {
   const auto told = [&](const std::string& seed, const std::string& jobs) {
     fs::remove("s.db");
-    std::string out = run(program("check_store") + " {}", store("missing", "12"), {"--budget", "40", "--seed", seed, "--jobs", jobs}).out;
+    std::string out =
+        run(program("check_store") + " {}", store("missing", "12"), {"--budget", "40", "--seed", seed, "--jobs", jobs})
+            .out;
     const auto end = out.find(" in ");  // seconds, and states a second, are not told alike
     return out.substr(0, end) + out.substr(std::min(out.size(), out.find(';', end)));
   };

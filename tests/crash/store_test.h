@@ -28,11 +28,14 @@ class StoreTest : public testing::Test {
     fs::remove_all(directory_);
   }
 
-  test::Outcome crash(const std::string& mode, const std::vector<std::string>& options, const std::string& check = "{}", const std::string& records = "3") {
+  test::Outcome crash(const std::string& mode, const std::vector<std::string>& options, const std::string& check = "{}",
+                      const std::string& records = "3") {
     fs::remove("s.db");
-    std::vector<std::string> words = {"crash", "--files", "s.db", "--check", program("check_store") + " " + check, "--output", output().string()};
+    std::vector<std::string> words = {
+        "crash", "--files", "s.db", "--check", program("check_store") + " " + check, "--output", output().string()};
     words.insert(words.end(), options.begin(), options.end());
-    for (const std::string& word : {std::string("--"), program("mapped_store"), mode, std::string("s.db"), records}) words.push_back(word);
+    for (const std::string& word : {std::string("--"), program("mapped_store"), mode, std::string("s.db"), records})
+      words.push_back(word);
     return test::pagefold(words);
   }
   test::Outcome replay() { return test::pagefold({"replay", (output() / "case.json").string()}); }

@@ -26,32 +26,41 @@ std::string words(const Disk& disk, int told) {
 }
 
 int told_before(const std::vector<Event>& events, std::size_t cut) {
-  return static_cast<int>(std::ranges::count(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(cut), EventKind::Output, &Event::kind));
+  return static_cast<int>(std::ranges::count(events.begin(), events.begin() + static_cast<std::ptrdiff_t>(cut),
+                                             EventKind::Output, &Event::kind));
 }
 
 using Set = std::vector<bool>;  // effects that are on the disk
 
 class Judge {
  public:
-  Judge(const Play& play, std::size_t cut, const Set& there, Model model) : play_(play), cut_(cut), there_(there), model_(model) {}
+  Judge(const Play& play, std::size_t cut, const Set& there, Model model)
+      : play_(play), cut_(cut), there_(there), model_(model) {}
 
   [[nodiscard]] bool allows() const {
     switch (model_) {
-      case Model::Strict: return in_program_order();
-      case Model::Posix: return keeps_promises() && objects_in_order();
-      case Model::Ext4Ordered: return keeps_promises() && objects_in_order() && journal_in_order() && data_before_size() && renames_bring_data();
+      case Model::Strict:
+        return in_program_order();
+      case Model::Posix:
+        return keeps_promises() && objects_in_order();
+      case Model::Ext4Ordered:
+        return keeps_promises() && objects_in_order() && journal_in_order() && data_before_size() &&
+               renames_bring_data();
     }
     return false;
   }
 
  private:
   [[nodiscard]] const Effect& at(std::size_t i) const { return play_.effects[i]; }
-  [[nodiscard]] bool journalled(std::size_t i) const { return at(i).kind == Effect::Kind::Names || at(i).kind == Effect::Kind::Resize; }
+  [[nodiscard]] bool journalled(std::size_t i) const {
+    return at(i).kind == Effect::Kind::Names || at(i).kind == Effect::Kind::Resize;
+  }
   [[nodiscard]] bool shares(std::size_t i, std::size_t k) const {
     return std::ranges::any_of(at(i).sets, [&](const auto& s) { return at(k).sets.contains(s.first); });
   }
 
-  // "A cut at event n leaves all events before n, and the atoms of n up to one of them"; stores seen together are one event.
+  // "A cut at event n leaves all events before n, and the atoms of n up to one of them"; stores seen together are one
+  // event.
   [[nodiscard]] bool in_program_order() const {
     for (std::size_t i = 0; i < there_.size(); ++i) {
       if (there_[i] && i > 0 && !there_[i - 1]) return false;
@@ -68,23 +77,27 @@ class Judge {
     const bool directory = sync.file == kRoot;
     const bool of_it = sync.file == static_cast<FileNumber>(at(i).file + 2);
     switch (sync.kind) {
-      case EventKind::SyncAll: return true;
+      case EventKind::SyncAll:
+        return true;
       case EventKind::Sync:
-      case EventKind::SyncData: return at(i).kind == Effect::Kind::Names ? directory : of_it;
+      case EventKind::SyncData:
+        return at(i).kind == Effect::Kind::Names ? directory : of_it;
       case EventKind::SyncRange: {
         if (!of_it || at(i).kind == Effect::Kind::Names) return false;
         if (at(i).kind != Effect::Kind::Slot) return true;
         const auto s = static_cast<Bytes>(std::stoi(at(i).sets.begin()->first.substr(2)));
         return s * play_.slot < sync.offset + sync.length && (s + 1) * play_.slot > sync.offset;
       }
-      default: return false;
+      default:
+        return false;
     }
   }
   // ext4: "a sync commits the journal up to the file's last change in it"; changes of times alone count for fsync only.
   [[nodiscard]] bool committed(std::size_t i, const Event& sync) const {
     if (model_ != Model::Ext4Ordered || !journalled(i)) return false;
     for (std::size_t k = i; k < there_.size() && at(k).event < sync.covers; ++k) {
-      const bool of_it = at(k).file + 2 == static_cast<int>(sync.file) || (at(k).kind == Effect::Kind::Names && promised(k, sync));
+      const bool of_it =
+          at(k).file + 2 == static_cast<int>(sync.file) || (at(k).kind == Effect::Kind::Names && promised(k, sync));
       const bool only_times = at(k).kind == Effect::Kind::Slot || (at(k).kind == Effect::Kind::Names && !at(k).creates);
       if (of_it && (sync.kind == EventKind::Sync || !only_times)) return true;
     }
@@ -140,7 +153,9 @@ class Judge {
   Model model_;
 };
 
-bool splits_together(const Play& play, std::size_t cut) { return cut < play.events.size() && play.events[cut].together; }
+bool splits_together(const Play& play, std::size_t cut) {
+  return cut < play.events.size() && play.events[cut].together;
+}
 
 }  // namespace
 
@@ -183,24 +198,33 @@ void Play::effect(Effect::Kind kind, int file, const std::map<std::string, int>&
 void Play::play(const Step& step) {
   const int from = step.first % kSlots, size = value(now_, size_key(step.file));
   switch (step.what) {
-    case Do::Write: return fill(EventKind::Write, step.file, from, std::min(kSlots, from + 1 + step.second % 3), false);
-    case Do::Store: return from < size ? fill(EventKind::Store, step.file, from, from + 1, false) : void();
+    case Do::Write:
+      return fill(EventKind::Write, step.file, from, std::min(kSlots, from + 1 + step.second % 3), false);
+    case Do::Store:
+      return from < size ? fill(EventKind::Store, step.file, from, from + 1, false) : void();
     case Do::StoreTogether:
-      if (from >= size || events.back().kind != EventKind::Store || events.back().offset == static_cast<Bytes>(from) * slot) return;
+      if (from >= size || events.back().kind != EventKind::Store ||
+          events.back().offset == static_cast<Bytes>(from) * slot)
+        return;
       return fill(EventKind::Store, step.file, from, from + 1, true);
-    case Do::Truncate: return resize(step.file, step.first % (kSlots + 1));
-    case Do::PunchHole: return from < size ? zero(step.file, from, std::min(size, from + 2), false) : void();
-    case Do::Allocate: return zero(step.file, from, from + 1, true);
+    case Do::Truncate:
+      return resize(step.file, step.first % (kSlots + 1));
+    case Do::PunchHole:
+      return from < size ? zero(step.file, from, std::min(size, from + 2), false) : void();
+    case Do::Allocate:
+      return zero(step.file, from, from + 1, true);
     case Do::Create:
     case Do::Link:
     case Do::Unlink:
-    case Do::Rename: return name(step);
+    case Do::Rename:
+      return name(step);
     case Do::Tell: {
       Event e{.kind = EventKind::Output};
       e.text = "x";
       return event(e);
     }
-    default: return sync(step);
+    default:
+      return sync(step);
   }
 }
 
@@ -258,9 +282,11 @@ void Play::zero(int file, int from, int to, bool allocates) {
 }
 
 void Play::name(const Step& step) {
-  const std::string &from = kNames[static_cast<std::size_t>(step.first % kFiles)], &to = kNames[static_cast<std::size_t>(step.second % kFiles)];
+  const std::string &from = kNames[static_cast<std::size_t>(step.first % kFiles)],
+                    &to = kNames[static_cast<std::size_t>(step.second % kFiles)];
   const int subject = step.what == Do::Create ? step.file : value(now_, from, -1), target = value(now_, to, -1);
-  const bool has_name = std::ranges::any_of(kNames, [&](const std::string& n) { return value(now_, n, -1) == subject; });
+  const bool has_name =
+      std::ranges::any_of(kNames, [&](const std::string& n) { return value(now_, n, -1) == subject; });
   Event e = of(subject, EventKind::Create);
   e.directory = kRoot;
   e.name = to;
@@ -268,7 +294,9 @@ void Play::name(const Step& step) {
   std::map<std::string, int> sets = {{to, subject}};
   if (subject < 0 || (step.what == Do::Create && (has_name || target >= 0))) return;
   switch (step.what) {
-    case Do::Create: what.creates = true; break;
+    case Do::Create:
+      what.creates = true;
+      break;
     case Do::Link:
       if (target >= 0) return;
       e.kind = EventKind::Link;
@@ -295,16 +323,26 @@ void Play::sync(const Step& step) {
   Event e = of(step.file, EventKind::Sync);
   e.covers = events.size();
   switch (step.what) {
-    case Do::Fdatasync: e.kind = EventKind::SyncData; break;
+    case Do::Fdatasync:
+      e.kind = EventKind::SyncData;
+      break;
     case Do::Msync:
       e.kind = EventKind::SyncRange;
       e.offset = static_cast<Bytes>(step.first % kSlots) * slot;
       e.length = slot;
       break;
-    case Do::SyncDirectory: e.file = kRoot; break;
-    case Do::SyncAll: e.kind = EventKind::SyncAll; break;
-    case Do::SlowSync: e.covers = std::max<Position>(begin, e.covers - std::min<Position>(e.covers, static_cast<Position>(1 + step.second))); break;
-    default: break;
+    case Do::SyncDirectory:
+      e.file = kRoot;
+      break;
+    case Do::SyncAll:
+      e.kind = EventKind::SyncAll;
+      break;
+    case Do::SlowSync:
+      e.covers =
+          std::max<Position>(begin, e.covers - std::min<Position>(e.covers, static_cast<Position>(1 + step.second)));
+      break;
+    default:
+      break;
   }
   event(e);
 }
@@ -346,7 +384,8 @@ std::string words(const History& history, const Image& image, Position cut) {
     disk[file.path] = number;
     disk[size_key(number)] = static_cast<int>(file.size / history.grain());
     for (const auto& [grain, unit] : file.what->data)
-      if (const std::byte* const bytes = image.values[unit].bytes) disk[slot_key(number, static_cast<int>(grain))] = static_cast<int>(*bytes);
+      if (const std::byte* const bytes = image.values[unit].bytes)
+        disk[slot_key(number, static_cast<int>(grain))] = static_cast<int>(*bytes);
   }
   return words(disk, told_before(history.log().events(), cut));
 }

@@ -1,8 +1,9 @@
-// What docs/crash.md says a power cut leaves, written down a second time and as naively as possible: no units, atoms or cuts, but
-// every subset of what a program's calls do, at every position, and of these the subsets that the model's words allow.
+// What docs/crash.md says a power cut leaves, written down a second time and as naively as possible: no units, atoms or
+// cuts, but every subset of what a program's calls do, at every position, and of these the subsets that the model's
+// words allow.
 //
-// The program has three files under three names in one directory. Each file has up to kSlots slots, which are pages, or half
-// pages if pages may be torn. A slot holds the number of the event that filled it last, or 0.
+// The program has three files under three names in one directory. Each file has up to kSlots slots, which are pages, or
+// half pages if pages may be torn. A slot holds the number of the event that filled it last, or 0.
 #pragma once
 
 #include <deque>
@@ -20,7 +21,23 @@ inline constexpr int kFiles = 3, kSlots = 4;
 inline const std::vector<std::string> kNames = {"a", "b", "c"};
 
 enum class Do {
-  Write, Store, StoreTogether, Truncate, PunchHole, Allocate, Create, Link, Unlink, Rename, Fsync, Fdatasync, Msync, SyncDirectory, SyncAll, SlowSync, Tell
+  Write,
+  Store,
+  StoreTogether,
+  Truncate,
+  PunchHole,
+  Allocate,
+  Create,
+  Link,
+  Unlink,
+  Rename,
+  Fsync,
+  Fdatasync,
+  Msync,
+  SyncDirectory,
+  SyncAll,
+  SlowSync,
+  Tell
 };
 inline constexpr int kDos = 17;
 
@@ -52,7 +69,7 @@ class Play {
   LogBuilder log;
   std::vector<Event> events;  // events[begin] is the first of the run
   std::size_t begin = 0;
-  Disk before;                // what the run found
+  Disk before;  // what the run found
   std::vector<Effect> effects;
   Bytes slot;
 

@@ -1,6 +1,6 @@
 // The states that a power cut can leave: those of the code under test are those of a reference that tries every subset
-// (crash_reference.h). A sample shows nothing else, whatever the budget; and what the minimiser leaves is still a violation, and none
-// once any one thing less is wrong.
+// (crash_reference.h). A sample shows nothing else, whatever the budget; and what the minimiser leaves is still a
+// violation, and none once any one thing less is wrong.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -15,7 +15,8 @@
 namespace pagefold::crash::reference {
 
 void showValue(const Step& step, std::ostream& to) {
-  to << '{' << static_cast<int>(step.what) << ", file " << step.file << ", " << step.first << ", " << step.second << '}';
+  to << '{' << static_cast<int>(step.what) << ", file " << step.file << ", " << step.first << ", " << step.second
+     << '}';
 }
 
 namespace {
@@ -26,8 +27,11 @@ constexpr int kPrograms = 5;  // of one try
 
 // Of full length from the first run on: small programs have few states.
 Play program(Bytes slot = kPageSize) {
-  const auto step = rc::gen::apply([](int what, int file, int first, int second) { return Step{static_cast<Do>(what), file, first, second}; },
-                                   rc::gen::inRange(0, kDos), rc::gen::inRange(0, kFiles), rc::gen::inRange(0, 12), rc::gen::inRange(0, 12));
+  const auto step = rc::gen::apply(
+      [](int what, int file, int first, int second) {
+        return Step{static_cast<Do>(what), file, first, second};
+      },
+      rc::gen::inRange(0, kDos), rc::gen::inRange(0, kFiles), rc::gen::inRange(0, 12), rc::gen::inRange(0, 12));
   return {*rc::gen::resize(rc::kNominalSize, rc::gen::container<std::vector<Step>>(14, step)), slot, kMostEffects};
 }
 
@@ -101,14 +105,16 @@ RC_GTEST_PROP(CrashStates, OfTheCutsLookedAtAreThoseOfAllCuts, ()) {
 // At every cut, a stricter model leaves no state that a weaker one does not.
 RC_GTEST_PROP(CrashStates, AreFewerUnderAStricterModel, ()) {
   const Play play = program();
-  const States strict = enumerated(play, Model::Strict), ext4 = enumerated(play, Model::Ext4Ordered), posix = enumerated(play, Model::Posix);
+  const States strict = enumerated(play, Model::Strict), ext4 = enumerated(play, Model::Ext4Ordered),
+               posix = enumerated(play, Model::Posix);
   for (const auto& [cut, some] : strict) RC_ASSERT(std::ranges::includes(ext4.at(cut), some));
   for (const auto& [cut, some] : ext4) RC_ASSERT(std::ranges::includes(posix.at(cut), some));
 }
 
 RC_GTEST_PROP(CrashStates, OfASampleAreLegalAndWithinTheBudget, ()) {
   const Play play = program();
-  const PlanOptions options{.budget = *rc::gen::inRange<std::size_t>(1, 40), .seed = *rc::gen::inRange<std::uint64_t>(1, 1000)};
+  const PlanOptions options{.budget = *rc::gen::inRange<std::size_t>(1, 40),
+                            .seed = *rc::gen::inRange<std::uint64_t>(1, 1000)};
   for (const Model model : kModels) {
     const auto whole = together(states(play, model));
     const Visited sample = visited(play, model, options);
@@ -132,7 +138,8 @@ RC_GTEST_PROP(CrashStates, OfAMinimalCaseViolateAndNoSmallerOneDoes, ()) {
   const int limit = *rc::gen::inRange(1, 4);
   const auto violates = [&](const Chosen& chosen) {
     int count = 0;
-    for (std::size_t i = 0; i < chosen.size(); ++i) count += (mask[i] == 1 && chosen[i]) || (mask[i] == 2 && !chosen[i]) ? 1 : 0;
+    for (std::size_t i = 0; i < chosen.size(); ++i)
+      count += (mask[i] == 1 && chosen[i]) || (mask[i] == 2 && !chosen[i]) ? 1 : 0;
     return count >= limit;
   };
   std::vector<Chosen> broken;

@@ -1,5 +1,5 @@
-// The recorder by itself: this process does what a guest would do, and tells it as the supervisor would. Played back, the
-// log gives the very files that are there.
+// The recorder by itself: this process does what a guest would do, and tells it as the supervisor would. Played back,
+// the log gives the very files that are there.
 #include "crash/recorder.h"
 
 #include <fcntl.h>
@@ -31,7 +31,9 @@ class CrashRecorder : public testing::Test {
   }
   ~CrashRecorder() override { fs::remove_all(root_); }
 
-  void start(const std::string& pattern = "") { recorder_ = std::move(*Recorder::start(*Selection::parse(files() + "/" + pattern), root_ + "/log")); }
+  void start(const std::string& pattern = "") {
+    recorder_ = std::move(*Recorder::start(*Selection::parse(files() + "/" + pattern), root_ + "/log"));
+  }
   void about_to(Intent intent = {}) { recorder_->about_to({1, 1, {}}, intent); }
   Intent intent(Intent::Kind kind, const std::string& name, Bytes offset = 0, Bytes length = 0) {
     struct stat status {};
@@ -53,10 +55,12 @@ class CrashRecorder : public testing::Test {
     const std::vector<std::byte> bytes(kPageSize, static_cast<std::byte>(fill));
     recorder_->stored({1, 1, {}}, {intent(Intent::Kind::Other, name).file, bytes_of(page), bytes, opened, closed});
     const UniqueFd fd(::open(path(name).c_str(), O_WRONLY | O_CLOEXEC));
-    ASSERT_EQ(::pwrite(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(bytes_of(page))), static_cast<ssize_t>(bytes.size()));
+    ASSERT_EQ(::pwrite(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(bytes_of(page))),
+              static_cast<ssize_t>(bytes.size()));
   }
   std::optional<int> synchronise(FileWatch::Scope scope, const std::string& name, Bytes offset = 0, Bytes length = 0) {
-    return recorder_->synchronise({1, 1, {}}, scope, intent(Intent::Kind::Other, name).file, offset, length, [] { return 0; });
+    return recorder_->synchronise({1, 1, {}}, scope, intent(Intent::Kind::Other, name).file, offset, length,
+                                  [] { return 0; });
   }
   // Ends the recording; the kinds of the events of the run.
   std::vector<EventKind> kinds() {
@@ -101,8 +105,8 @@ TEST_F(CrashRecorder, CallsAndStoresComeInTheirOrder) {
   recorder_->tells({1, 1, {}}, "done\n");
   about_to(intent(Intent::Kind::Truncate, "a", 0, 100));
   ASSERT_EQ(::ftruncate(fd.get(), 100), 0);
-  EXPECT_THAT(kinds(), ElementsAre(EventKind::Create, EventKind::Write, EventKind::Sync, EventKind::Store, EventKind::SyncRange, EventKind::Store,
-                                   EventKind::Output, EventKind::Truncate));
+  EXPECT_THAT(kinds(), ElementsAre(EventKind::Create, EventKind::Write, EventKind::Sync, EventKind::Store,
+                                   EventKind::SyncRange, EventKind::Store, EventKind::Output, EventKind::Truncate));
   EXPECT_EQ(log_.events()[log_.begin() + 3].offset, 2 * kPageSize);
   expect_complete();
 }
@@ -117,7 +121,8 @@ TEST_F(CrashRecorder, StoresAreInTheOrderInWhichTheirPagesWereOpen) {
   store("a", 1, 'y', 5, 7);
   store("a", 2, 'y', 6, 8);
   store("a", 0, 'z', 9, 10);
-  EXPECT_THAT(kinds(), ElementsAre(EventKind::Create, EventKind::Write, EventKind::Store, EventKind::Store, EventKind::Store, EventKind::Store));
+  EXPECT_THAT(kinds(), ElementsAre(EventKind::Create, EventKind::Write, EventKind::Store, EventKind::Store,
+                                   EventKind::Store, EventKind::Store));
   std::vector<bool> together;
   for (Position p = log_.begin() + 2; p < log_.events().size(); ++p) together.push_back(log_.events()[p].together);
   EXPECT_THAT(together, ElementsAre(false, false, true, false));
@@ -128,7 +133,9 @@ TEST_F(CrashRecorder, ACallThatFailsToReachTheDiskPromisesNothing) {
   start();
   const UniqueFd fd = create("a");
   about_to();
-  EXPECT_EQ(recorder_->synchronise({1, 1, {}}, FileWatch::Scope::File, intent(Intent::Kind::Other, "a").file, 0, 0, [] { return EIO; }), EIO);
+  EXPECT_EQ(recorder_->synchronise({1, 1, {}}, FileWatch::Scope::File, intent(Intent::Kind::Other, "a").file, 0, 0,
+                                   [] { return EIO; }),
+            EIO);
   EXPECT_THAT(kinds(), ElementsAre(EventKind::Create));
 }
 
@@ -148,7 +155,8 @@ TEST_F(CrashRecorder, AHugeFileCostsWhatItHolds) {
 TEST_F(CrashRecorder, ARangeThatIsTakenOutMovesTheRest) {
   start();
   const UniqueFd fd = create("a");
-  for (PageIndex page = 0; page < 4; ++page) write(fd.get(), "a", bytes_of(page), std::string(kPageSize, static_cast<char>('a' + page)));
+  for (PageIndex page = 0; page < 4; ++page)
+    write(fd.get(), "a", bytes_of(page), std::string(kPageSize, static_cast<char>('a' + page)));
   about_to(intent(Intent::Kind::Allocate, "a", 0, ~Bytes{0}));
   if (::fallocate(fd.get(), FALLOC_FL_COLLAPSE_RANGE, 0, kPageSize) != 0) GTEST_SKIP() << "this file system cannot";
   EXPECT_EQ(kinds().back(), EventKind::Allocate);
@@ -172,8 +180,9 @@ TEST_F(CrashRecorder, NamesAreFollowed) {
   ASSERT_EQ(::mkdir(path("sub").c_str(), 0755), 0);
   about_to();
   ASSERT_EQ(::rename(path("c").c_str(), path("sub/e").c_str()), 0);
-  EXPECT_THAT(kinds(), ElementsAre(EventKind::Create, EventKind::Write, EventKind::Link, EventKind::Rename, EventKind::Create, EventKind::Rename,
-                                   EventKind::Unlink, EventKind::Create, EventKind::Rename));
+  EXPECT_THAT(kinds(),
+              ElementsAre(EventKind::Create, EventKind::Write, EventKind::Link, EventKind::Rename, EventKind::Create,
+                          EventKind::Rename, EventKind::Unlink, EventKind::Create, EventKind::Rename));
   expect_complete();
 }
 

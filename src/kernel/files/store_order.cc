@@ -17,7 +17,8 @@ std::vector<std::byte> contents_of(cache::FullFile& file, PageIndex page) {
 
 }  // namespace
 
-bool StoreOrder::may_open(const std::shared_ptr<cache::FullFile>& file, PageIndex page, const event::FileWatch::Caller& caller) {
+bool StoreOrder::may_open(const std::shared_ptr<cache::FullFile>& file, PageIndex page,
+                          const event::FileWatch::Caller& caller) {
   const std::lock_guard lock(mutex_);
   if (std::ranges::any_of(open_, [&](const Open& o) { return o.file == file && o.page == page; })) return true;
   if (!watch_.watches(id_of(*file))) return true;
@@ -43,7 +44,9 @@ void StoreOrder::close_others() {
   for (const Open& o : due) (void)files_.write_back(*o.file, o.page, o.page + 1);
   // Pages that were not dirty (any more) are not written back.
   const std::lock_guard lock(mutex_);
-  std::erase_if(open_, [&](const Open& o) { return std::ranges::any_of(due, [&](const Open& d) { return d.opened == o.opened; }); });
+  std::erase_if(open_, [&](const Open& o) {
+    return std::ranges::any_of(due, [&](const Open& d) { return d.opened == o.opened; });
+  });
 }
 
 void StoreOrder::forget_turns() {
@@ -55,7 +58,8 @@ void StoreOrder::forget_turns() {
 event::FileWatch::Caller StoreOrder::close(Name page, event::FileWatch::Stored& stored) {
   const std::lock_guard lock(mutex_);
   stored.closed = ++clock_;
-  const auto it = std::ranges::find_if(open_, [&](const Open& o) { return o.file.get() == page.first && o.page == page.second; });
+  const auto it =
+      std::ranges::find_if(open_, [&](const Open& o) { return o.file.get() == page.first && o.page == page.second; });
   if (it == open_.end()) return {};
   if (!std::ranges::equal(it->before, stored.bytes)) {
     closed_unchanged_.clear();

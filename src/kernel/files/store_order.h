@@ -1,11 +1,12 @@
-// The order of stores through shared mappings, for who records them (event/file_watch.h). A fully owned page that is clean faults at
-// its first store. Of the watched files one page at a time is open for stores: before the next is, the other is written back and
-// protected, and the watch is told what it holds. So the watch has every page as it was each time the program went on to
-// another one, in that order.
+// The order of stores through shared mappings, for who records them (event/file_watch.h). A fully owned page that is
+// clean faults at its first store. Of the watched files one page at a time is open for stores: before the next is, the
+// other is written back and protected, and the watch is told what it holds. So the watch has every page as it was each
+// time the program went on to another one, in that order.
 //
-// An instruction may store across the end of a page and needs both open; threads take pages from each other before they have stored
-// anything. Both show as a page that was closed unchanged and is wanted again, with nothing changed since: then pages that are
-// unchanged stay open until something is. Pages that were open at the same time have no known order.
+// An instruction may store across the end of a page and needs both open; threads take pages from each other before they
+// have stored anything. Both show as a page that was closed unchanged and is wanted again, with nothing changed since:
+// then pages that are unchanged stay open until something is. Pages that were open at the same time have no known
+// order.
 #pragma once
 
 #include <memory>
@@ -25,8 +26,10 @@ class StoreOrder {
  public:
   StoreOrder(OwnFiles& files, event::FileWatch& watch) : files_(files), watch_(watch) {}
 
-  // The page is about to be opened for stores; a Space::mutex may be held. False: close_others() first, and say where the thread is.
-  [[nodiscard]] bool may_open(const std::shared_ptr<cache::FullFile>& file, PageIndex page, const event::FileWatch::Caller& caller);
+  // The page is about to be opened for stores; a Space::mutex may be held. False: close_others() first, and say where
+  // the thread is.
+  [[nodiscard]] bool may_open(const std::shared_ptr<cache::FullFile>& file, PageIndex page,
+                              const event::FileWatch::Caller& caller);
   // Closes what is open. No lock may be held.
   void close_others();
   // A call is about to be made: whoever makes it is not held up.

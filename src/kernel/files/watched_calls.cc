@@ -48,7 +48,8 @@ bool is_our_output(const struct stat& status) {
 // The call's buffers, one after the other.
 std::vector<iovec> buffers_of(const Call& call) {
   const auto number = call.notification.data.nr;
-  if (number == SYS_write || number == SYS_pwrite64) return {{reinterpret_cast<void*>(call.argument(1)), call.argument(2)}};
+  if (number == SYS_write || number == SYS_pwrite64)
+    return {{reinterpret_cast<void*>(call.argument(1)), call.argument(2)}};
   std::vector<iovec> parts(std::min<std::uint64_t>(call.argument(2), IOV_MAX));
   if (!read_guest(call.space(), call.argument(1), parts.data(), parts.size() * sizeof(iovec))) parts.clear();
   return parts;
@@ -60,7 +61,8 @@ std::string text_of(const Call& call, const std::vector<iovec>& parts) {
   for (const iovec& part : parts) {
     const std::size_t start = text.size();
     text.resize(start + std::min(part.iov_len, kMost - start));
-    if (!read_guest(call.space(), reinterpret_cast<VirtAddr>(part.iov_base), text.data() + start, text.size() - start)) text.resize(start);
+    if (!read_guest(call.space(), reinterpret_cast<VirtAddr>(part.iov_base), text.data() + start, text.size() - start))
+      text.resize(start);
   }
   return text;
 }
@@ -143,9 +145,12 @@ void on_resize(const Call& call) {
 
 FileWatch::Scope scope_of(const Call& call) {
   switch (call.notification.data.nr) {
-    case SYS_fsync: return FileWatch::Scope::File;
-    case SYS_fdatasync: return FileWatch::Scope::Data;
-    default: return FileWatch::Scope::All;
+    case SYS_fsync:
+      return FileWatch::Scope::File;
+    case SYS_fdatasync:
+      return FileWatch::Scope::Data;
+    default:
+      return FileWatch::Scope::All;
   }
 }
 
@@ -169,7 +174,9 @@ void on_sync(const Call& call) {
       if (!fd) return 0;
       if (const auto mapped = guest_file(call, static_cast<int>(call.argument(0))); mapped && mapped->full)
         if (const auto done = call.supervisor.own_files()->synchronise(*mapped->full); !done) return done.error().code;
-      const int outcome = scope == FileWatch::Scope::All ? ::syncfs(fd.get()) : scope == FileWatch::Scope::File ? ::fsync(fd.get()) : ::fdatasync(fd.get());
+      const int outcome = scope == FileWatch::Scope::All    ? ::syncfs(fd.get())
+                          : scope == FileWatch::Scope::File ? ::fsync(fd.get())
+                                                            : ::fdatasync(fd.get());
       return outcome == 0 ? 0 : errno;
     });
   }
@@ -181,7 +188,8 @@ void on_sync(const Call& call) {
 void on_watched_msync(const Call& call) {
   const VirtRange range{call.argument(0), page_up(call.argument(0) + call.argument(1))};
   std::vector<vm::Vma> files;
-  if (page_aligned(range.start) && range.start < range.end && (call.argument(2) & ~std::uint64_t{MS_INVALIDATE}) == MS_SYNC) {
+  if (page_aligned(range.start) && range.start < range.end &&
+      (call.argument(2) & ~std::uint64_t{MS_INVALIDATE}) == MS_SYNC) {
     const std::lock_guard lock(call.space().mutex);
     if (call.space().map.is_covered(range))
       call.space().map.visit(range, [&](const vm::Vma& v) {
@@ -194,12 +202,13 @@ void on_watched_msync(const Call& call) {
   const FileWatch::Caller caller = caller_of(call);
   for (const vm::Vma& v : files) {
     auto& file = static_cast<cache::FullFile&>(*v.object);
-    const auto error = call.supervisor.file_watch()->synchronise(caller, FileWatch::Scope::Range, {v.object->device(), v.object->inode()},
-                                                                 v.offset, v.range.size(), [&] {
-      const PageIndex first = page_of(v.offset);
-      if (const auto done = call.supervisor.own_files()->synchronise(file, first, first + v.range.pages()); !done) return done.error().code;
-      return ::fdatasync(file.file()) == 0 ? 0 : errno;
-    });
+    const auto error = call.supervisor.file_watch()->synchronise(
+        caller, FileWatch::Scope::Range, {v.object->device(), v.object->inode()}, v.offset, v.range.size(), [&] {
+          const PageIndex first = page_of(v.offset);
+          if (const auto done = call.supervisor.own_files()->synchronise(file, first, first + v.range.pages()); !done)
+            return done.error().code;
+          return ::fdatasync(file.file()) == 0 ? 0 : errno;
+        });
     if (error.value_or(0) != 0) return call.fail(*error);
   }
   on_msync(call);
@@ -208,41 +217,27 @@ void on_watched_msync(const Call& call) {
 using When = SyscallRow::When;
 using FromStub = SyscallRow::FromStub;
 
-constexpr SyscallRow watched(std::uint32_t number, Handler handler) { return {number, handler, When::Always, 0, FromStub::Passes}; }
+constexpr SyscallRow watched(std::uint32_t number, Handler handler) {
+  return {number, handler, When::Always, 0, FromStub::Passes};
+}
 
 constexpr SyscallRow kWatched[] = {
-    watched(SYS_write, on_write),
-    watched(SYS_pwrite64, on_write),
-    watched(SYS_writev, on_write),
-    watched(SYS_pwritev, on_write),
-    watched(SYS_pwritev2, on_write),
-    watched(SYS_sendfile, on_copy),
-    watched(SYS_splice, on_copy),
-    watched(SYS_copy_file_range, on_copy),
-    watched(SYS_ftruncate, on_resize),
-    watched(SYS_fallocate, on_resize),
-    watched(SYS_truncate, on_copy),
-    watched(SYS_fsync, on_sync),
-    watched(SYS_fdatasync, on_sync),
-    watched(SYS_sync, on_sync),
-    watched(SYS_syncfs, on_sync),
-    watched(SYS_msync, on_watched_msync),
-    watched(SYS_open, on_other),
-    watched(SYS_openat, on_other),
-    watched(SYS_openat2, on_other),
-    watched(SYS_creat, on_other),
-    watched(SYS_rename, on_other),
-    watched(SYS_renameat, on_other),
-    watched(SYS_renameat2, on_other),
-    watched(SYS_link, on_other),
-    watched(SYS_linkat, on_other),
-    watched(SYS_symlink, on_other),
-    watched(SYS_symlinkat, on_other),
-    watched(SYS_unlink, on_other),
-    watched(SYS_unlinkat, on_other),
-    watched(SYS_mkdir, on_other),
-    watched(SYS_mkdirat, on_other),
-    watched(SYS_rmdir, on_other),
+    watched(SYS_write, on_write),      watched(SYS_pwrite64, on_write),
+    watched(SYS_writev, on_write),     watched(SYS_pwritev, on_write),
+    watched(SYS_pwritev2, on_write),   watched(SYS_sendfile, on_copy),
+    watched(SYS_splice, on_copy),      watched(SYS_copy_file_range, on_copy),
+    watched(SYS_ftruncate, on_resize), watched(SYS_fallocate, on_resize),
+    watched(SYS_truncate, on_copy),    watched(SYS_fsync, on_sync),
+    watched(SYS_fdatasync, on_sync),   watched(SYS_sync, on_sync),
+    watched(SYS_syncfs, on_sync),      watched(SYS_msync, on_watched_msync),
+    watched(SYS_open, on_other),       watched(SYS_openat, on_other),
+    watched(SYS_openat2, on_other),    watched(SYS_creat, on_other),
+    watched(SYS_rename, on_other),     watched(SYS_renameat, on_other),
+    watched(SYS_renameat2, on_other),  watched(SYS_link, on_other),
+    watched(SYS_linkat, on_other),     watched(SYS_symlink, on_other),
+    watched(SYS_symlinkat, on_other),  watched(SYS_unlink, on_other),
+    watched(SYS_unlinkat, on_other),   watched(SYS_mkdir, on_other),
+    watched(SYS_mkdirat, on_other),    watched(SYS_rmdir, on_other),
 };
 
 }  // namespace
