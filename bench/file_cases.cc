@@ -11,8 +11,8 @@
 namespace pagefold::bench {
 namespace {
 
-constexpr int kFolders = 40, kFilesEach = 40;  // of the source tree
-constexpr int kCommits = 30, kInserts = 4000;
+constexpr int kFolders = 100, kFilesEach = 40;  // of the source tree
+constexpr int kCommits = 30, kInserts = 12000;
 
 // Text that compresses about as source code does; the same everywhere.
 std::string source_text(std::mt19937& random) {
@@ -78,7 +78,7 @@ void add_file_cases(std::vector<Case>& cases, const std::string& programs) {
       {"git-gc", {"git", "-C", "repo", "gc", "-q"}, Measure::Wall, 1.1, 1.1, 11, 3},
       {"sqlite-inserts", {"bash", "-c", "rm -f t.db; exec sqlite3 t.db < inserts.sql"}, Measure::Wall, 1.1, 1.1, 11, 3},
       {"dd-4k",
-       {"dd", "if=/dev/zero", "of=dd.out", "bs=4k", "count=20000", "conv=notrunc", "status=none"},
+       {"dd", "if=/dev/zero", "of=dd.out", "bs=4k", "count=100000", "conv=notrunc", "status=none"},
        Measure::Wall,
        1.1,
        1.1,

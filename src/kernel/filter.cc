@@ -1,5 +1,6 @@
 #include "kernel/filter.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -62,6 +63,9 @@ class Program {
 };
 
 std::size_t argument(unsigned i) { return kArgument0 + i * sizeof(std::uint64_t); }
+
+// What O_TMPFILE has beside O_DIRECTORY.
+constexpr std::uint32_t kUnnamedFile = O_TMPFILE & ~O_DIRECTORY;
 
 constexpr std::uint32_t kForbid = SECCOMP_RET_ERRNO | EPERM;
 
@@ -151,6 +155,13 @@ Program decide(const SyscallRow& row) {
       p.skip_if(BPF_JEQ, SEEK_HOLE, 1);
       p.answer(SECCOMP_RET_ALLOW);
       break;
+    case SyscallRow::When::OpensFile1:
+    case SyscallRow::When::OpensFile2:
+      p.load(argument(row.when == SyscallRow::When::OpensFile1 ? 1 : 2));
+      p.skip_if(BPF_JSET, kUnnamedFile, 2);
+      p.skip_unless(BPF_JSET, O_DIRECTORY | O_PATH | O_ACCMODE, 1);
+      p.answer(SECCOMP_RET_ALLOW);
+      break;
     case SyscallRow::When::FilterOp:
       p.load(kArgument0);
       p.skip_unless(BPF_JGT, SECCOMP_SET_MODE_FILTER, 1);
@@ -181,8 +192,10 @@ std::vector<sock_filter> make_filter(FileCalls file_calls, Watched watched) {
     p.append(block);
   };
   std::set<std::uint32_t> added;
-  for (const SyscallRow& row : syscall_table()) {
+  for (SyscallRow row : syscall_table()) {
     if (row.own_files && file_calls == FileCalls::Native) continue;
+    const bool opens = row.when == SyscallRow::When::OpensFile1 || row.when == SyscallRow::When::OpensFile2;
+    if (opens && file_calls == FileCalls::Trapped) row.when = SyscallRow::When::Always;  // they are watched, or may fail
     added.insert(row.number);
     add(row);
   }

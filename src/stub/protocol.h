@@ -80,14 +80,12 @@ inline constexpr unsigned kSignals = 65;
 inline constexpr unsigned kChanges = 8;
 inline constexpr unsigned kSlots = 32;
 inline constexpr unsigned kCommands = 256;
-inline constexpr unsigned kFifoOpeners = 8;
 
 struct Area {
   uint64_t token;        // proves to the supervisor which address space the agent belongs to
   uint64_t want_agent;   // boot: start an agent
   uint64_t store_fd;     // boot: descriptor of the frame store while commands run
-  uint64_t fifo_openers[kFifoOpeners];  // threads that may wait for a FIFO's other end, by number modulo their count
-  uint64_t reserved[5];
+  uint64_t reserved[13];
   Slot boot;             // offset 128: where a new process starts
   Slot slots[kSlots];
   uint64_t handlers[kSignals];  // the real handlers behind wrapped signals, by number

@@ -1,4 +1,4 @@
-// System calls that come to the supervisor and never return EINTR natively (but open, of a FIFO: kernel/files/fifo_open.h). A signal that arrives
+// System calls that come to the supervisor and never return EINTR natively (but open, of a FIFO: the stub looks). A signal that arrives
 // while such a call waits for the supervisor must not show: the kernel restarts it. For all other calls a handler without
 // SA_RESTART makes the call return EINTR, as natively. Freestanding.
 #pragma once

@@ -7,6 +7,7 @@
 #include "stub/protocol.h"
 #include "stub/restarted_calls.h"
 
+#include <asm/fcntl.h>
 #include <asm/signal.h>
 #include <asm/stat.h>
 #include <asm/unistd.h>
@@ -14,6 +15,9 @@
 
 namespace pagefold::stub {
 namespace {
+
+// fcntl.h, which the C library's would conflict with here: AT_FDCWD, AT_SYMLINK_NOFOLLOW.
+constexpr uint64_t kCurrentDirectory = static_cast<uint64_t>(-100), kDoNotFollowLinks = 0x100;
 
 Area* area() { return reinterpret_cast<Area*>(kAreaBase); }
 
@@ -165,20 +169,22 @@ stub_signal_entry:
   mov 144(%rdx), %rax           # the call's number again
   cmp $512, %rax
   jae 9f
-  cmp $2, %rax                  # open, openat, openat2: of a FIFO, says the supervisor, or of anything else
+  cmp $2, %rax                  # open, openat, openat2: of a FIFO, or of anything else
   je 2f
   cmp $257, %rax
   je 2f
   cmp $437, %rax
   jne 3f
-2:mov $186, %eax                # gettid
-  syscall
-  mov %eax, %ecx
-  and $7, %ecx
-  mov stub_fifo_openers(%rip), %r8
-  cmp %rax, (%r8, %rcx, 8)
-  jne 9f
-  movq $0, (%r8, %rcx, 8)
+2:push %rdi
+  push %rsi
+  push %rdx
+  mov %rdx, %rdi
+  call stub_is_opening_fifo
+  pop %rdx
+  pop %rsi
+  pop %rdi
+  test %al, %al
+  jz 9f
   mov 168(%rdx), %rcx
   add $2, %rcx
   jmp 1f
@@ -376,6 +382,21 @@ extern "C" [[gnu::used]] uint64_t stub_old_handler(uint64_t signal, const uint64
   return 0;
 }
 
+// An open waits for the other side of a FIFO and is then interrupted; an open of anything else that had to wait (for the supervisor,
+// or for a lease) is not. context: the handler's ucontext, as words; its call has been restarted.
+extern "C" [[gnu::used]] bool stub_is_opening_fifo(const uint64_t* context) {
+  const uint64_t number = context[18] /* rax */;
+  const bool at = number != __NR_open;
+  const uint64_t directory = at ? context[13] /* rdi */ : kCurrentDirectory, path = context[at ? 14 /* rsi */ : 13];
+  const uint64_t third = context[at ? 17 /* rdx */ : 14];
+  const uint64_t flags = number == __NR_openat2 ? *reinterpret_cast<const uint64_t*>(third) /* open_how.flags */ : third;
+  if ((flags & (O_NONBLOCK | O_PATH)) != 0) return false;
+  struct stat status;
+  const uint64_t links = (flags & O_NOFOLLOW) != 0 ? kDoNotFollowLinks : 0;
+  return call(__NR_newfstatat, directory, path, reinterpret_cast<uint64_t>(&status), links) == 0 &&
+         (status.st_mode & S_IFMT) == S_IFIFO;
+}
+
 // Calls that wait on a pipe or a socket and are then interrupted, but never on a regular file. context: the handler's ucontext, as
 // words; its call has been restarted.
 extern "C" [[gnu::used]] bool stub_is_on_regular_file(const uint64_t* context) {
@@ -408,8 +429,6 @@ extern "C" [[gnu::used]] const CallSet stub_restarted = set_of(kRestartedCalls);
 extern "C" [[gnu::used]] const CallSet stub_agent_calls = set_of(kAgentCalls);
 extern "C" [[gnu::used]] const uint64_t stub_commands = kAreaBase + offsetof(Area, commands);
 extern "C" [[gnu::used]] const uint64_t stub_handlers = kAreaBase + offsetof(Area, handlers);
-static_assert(kFifoOpeners == 8);
-extern "C" [[gnu::used]] const uint64_t stub_fifo_openers = kAreaBase + offsetof(Area, fifo_openers);
 extern "C" [[gnu::used]] const uint64_t stub_boot_stack =
     kAreaBase + offsetof(Area, boot_stack) + sizeof(Area::boot_stack);
 

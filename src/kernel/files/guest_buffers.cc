@@ -95,14 +95,16 @@ Staged stage(Space& space, const Buffers& buffers, Bytes from, Bytes length, Lay
   const bool packed = layout == Layout::Packed;
   std::byte* to = memory(packed ? length : room_for(buffers, from, length));
   std::byte* const start = to;
+  bool ended = false;  // what follows a byte that cannot be read does not matter, but for its length and alignment
   each_part(buffers, from, length, [&](VirtAddr at, Bytes n) {
     std::byte* const place = packed ? to : to + (at & kPageMask);
-    const Bytes there = copy_from_guest(space, at, n, place);
+    const Bytes there = ended ? 0 : copy_from_guest(space, at, n, place);
     staged.there += there;
     if (!packed && there > 0) staged.parts.push_back({place, there});
     if (there < n) staged.parts.push_back({unreadable() + ((at + there) & kPageMask), n - there});
     to = packed ? to + there : to + page_up((at & kPageMask) + n);
-    return there == n;
+    ended = ended || there < n;
+    return !(packed && ended);
   });
   if (packed && staged.there > 0) staged.parts.insert(staged.parts.begin(), {start, staged.there});
   return staged;

@@ -19,7 +19,6 @@
 #include <cstdlib>
 
 #include "kernel/calls.h"
-#include "kernel/files/fifo_open.h"
 #include "kernel/memory/guest_memory.h"
 #include "kernel/process/host_proc.h"
 #include "view/proc_path.h"
@@ -40,12 +39,16 @@ std::string link_target(const std::string& link) {
   return ::readlink(link.c_str(), target.data(), target.size() - 1) < 0 ? std::string() : std::string(target.data());
 }
 
+// The names of files that are answered here: most opens are of others, and are known by that alone.
+bool may_be_a_view(std::string_view path) {
+  constexpr std::array<std::string_view, 7> kNames{"maps", "smaps", "smaps_rollup", "status", "statm", "stat", "limits"};
+  const auto slash = path.rfind('/');
+  return std::ranges::find(kNames, slash == std::string_view::npos ? path : path.substr(slash + 1)) != kNames.end();
+}
+
 // The absolute path that a relative one means, as long as it leads into /proc; empty otherwise.
 std::string absolute(const Call& call, int directory, const std::string& path) {
   if (path.starts_with('/')) return path;
-  if (path.find('/') == std::string::npos && path != "maps" && path != "smaps" && path != "smaps_rollup" && path != "status" &&
-      path != "statm" && path != "stat" && path != "limits")
-    return {};
   const auto tid = call.notification.pid;
   const auto base = link_target(directory == AT_FDCWD ? fmt::format("/proc/{}/cwd", tid) : fmt::format("/proc/{}/fd/{}", tid, directory));
   return base.starts_with("/proc") ? base + "/" + path : std::string();
@@ -136,7 +139,7 @@ Result<UniqueFd> snapshot(const std::string& text) {
 bool answer(const Call& call, int directory, VirtAddr path_address, std::uint64_t flags) {
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_PATH | O_DIRECTORY)) != 0) return false;
   const auto path = read_guest_string(call.space(), path_address, PATH_MAX);
-  if (!path) return false;
+  if (!path || !may_be_a_view(*path)) return false;
   const auto file = view::parse_proc_path(absolute(call, directory, *path));
   if (!file || !has_proc(call, *file)) return false;
   const pid_t group = file->subject == ProcSubject::Pid ? file->pid : call.task.group;
@@ -158,7 +161,6 @@ bool answer(const Call& call, int directory, VirtAddr path_address, std::uint64_
 void open_at(const Call& call, int directory, VirtAddr path, std::uint64_t flags) {
   if (open_and_truncate(call, directory, path, flags)) return;
   if (answer(call, directory, path, flags)) return;
-  note_fifo_open(call, directory, path, flags);
   call.proceed();
 }
 
@@ -176,7 +178,6 @@ void on_openat2(const Call& call) {
   const auto directory = static_cast<int>(call.argument(0));
   if (open_and_truncate(call, directory, call.argument(1), how.flags, how.resolve)) return;
   if (how.resolve == 0 && answer(call, directory, call.argument(1), how.flags)) return;
-  note_fifo_open(call, directory, call.argument(1), how.flags);
   call.proceed();
 }
 

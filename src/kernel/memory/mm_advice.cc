@@ -90,11 +90,16 @@ bool known(int advice) {
   }
 }
 
+// Not for locked memory, which the model alone knows of (mm/madvise.c).
+bool needs_unlocked(int advice) {
+  return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE || advice == MADV_COLD || advice == MADV_PAGEOUT;
+}
+
 Result<void> advise_one(Space& space, const vm::Vma& v, VirtRange part, int advice) {
   switch (advice) {
-    case MADV_DONTNEED: return v.locked ? Result<void>(fail(EINVAL)) : drop_private(space, v, part);
+    case MADV_DONTNEED: return drop_private(space, v, part);
     case MADV_FREE: return v.anonymous() ? Result<void>{} : fail(EINVAL);
-    case MADV_REMOVE: return v.locked ? Result<void>(fail(EINVAL)) : remove_shared(v, part);
+    case MADV_REMOVE: return remove_shared(v, part);
     case MADV_WIPEONFORK: return v.anonymous() ? Result<void>{} : fail(EINVAL);
     default: return {};
   }
@@ -124,6 +129,7 @@ Result<void> advise(const Call& call, VirtRange r, int advice) {
       lock.lock();
       continue;
     }
+    if (v.locked && needs_unlocked(advice)) return fail(EINVAL);
     PAGEFOLD_CHECK(v.host() ? advise_host(call, v.range, advice) : advise_one(space, v, v.range, advice));
   }
   if (const Change change = flag_change(advice)) space.map.modify(r, change);

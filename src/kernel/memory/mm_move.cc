@@ -51,6 +51,7 @@ Result<void> validate(const Move& m) {
 
 // The program sees one mapping where pieces differ only in their part of the layer.
 bool one_mapping(const vm::Vma& a, const vm::Vma& b) {
+  if (a.host() && b.host()) return a.range.end == b.range.start;  // the host knows
   return a.range.end == b.range.start && a.prot == b.prot && a.may == b.may && a.shared == b.shared && a.object == b.object &&
          a.layered == b.layered && a.tag == b.tag && a.locked == b.locked && a.opened_as == b.opened_as && (!a.object || a.object_offset(b.range.start) == b.offset);
 }
@@ -84,8 +85,9 @@ void add_piece(Space& space, vm::Vma v, VirtRange r) {
   space.map.insert(std::move(v));
 }
 
-// A host-mapped range: the host moves or resizes it, the model follows.
-Result<VirtAddr> move_host(const Call& call, const vm::Vma& v, const Move& m, VirtAddr target) {
+// A host-mapped range: the host moves or resizes it, or refuses, and the model follows. pieces: what is there, clipped; the last
+// one grows.
+Result<VirtAddr> move_host(const Call& call, const std::vector<vm::Vma>& pieces, const Move& m, VirtAddr target) {
   Space& space = call.space();
   const std::uint64_t flags = target == m.old_start ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED | (m.flags & MREMAP_DONTUNMAP);
   // Where the model has nothing, the host may have the background, or what it has not let go of yet.
@@ -96,16 +98,20 @@ Result<VirtAddr> move_host(const Call& call, const vm::Vma& v, const Move& m, Vi
   }
   PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(),
                              {SYS_mremap, {m.old_start, m.old_size, m.new_size, flags, target, 0}, 0, 0}));
-  vm::Vma moved = v;
   if (target != m.old_start) PAGEFOLD_CHECK(unmap_range(space, {target, target + m.new_size}));
   if (!m.keep_old()) {
     space.map.remove(m.old_range());
     space.host.erase(m.old_range());
   }
-  moved.range = {target, target + m.new_size};
-  moved.layer = target;
-  space.host.set(wanted(moved));
-  space.map.insert(std::move(moved));
+  for (const vm::Vma& piece : pieces) {
+    vm::Vma moved = piece;
+    const Bytes skip = piece.range.start - m.old_start;
+    const bool last = &piece == &pieces.back();
+    moved.range = {target + skip, last ? target + m.new_size : target + skip + piece.range.size()};
+    moved.layer = moved.range.start;
+    space.host.set(wanted(moved));
+    space.map.insert(std::move(moved));
+  }
   PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), m.old_range(), Urgency::Lazy));
   return target;
 }
@@ -118,7 +124,7 @@ Result<VirtAddr> move(const Call& call, const Move& m, std::vector<vm::Vma> piec
     if (!gap) return fail(ENOMEM);
     target = *gap;
   }
-  if (pieces.front().host()) return move_host(call, pieces.front(), m, target);
+  if (pieces.front().host()) return move_host(call, pieces, m, target);
   const VirtRange there{target, target + m.new_size};
   PAGEFOLD_CHECK(unmap_range(space, there));
   const Bytes kept = std::min(m.old_size, m.new_size);
@@ -197,7 +203,7 @@ Result<VirtAddr> remap(const Call& call, Move m) {
   if (grows && !m.fixed()) {
     const VirtRange more{m.old_start + m.old_size, m.old_start + m.new_size};
     if (more.end <= kUserTop && space.map.is_free(more) && !reserved(more) && more.start == space.map.find(more.start - 1)->range.end) {
-      if (pieces.back().host()) return move_host(call, pieces.front(), m, m.old_start);
+      if (pieces.back().host()) return move_host(call, pieces, m, m.old_start);
       add_piece(space, pieces.back(), more);
       PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), more, Urgency::Lazy));
       return m.old_start;
