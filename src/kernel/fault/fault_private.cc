@@ -194,14 +194,16 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
 
 // Copies that follow the file until they are stored into. The thread is woken last: until then its page is no mirror yet.
 FaultService::Outcome FaultService::fill_mirrors(vm::Vma& v, VirtRange r, const std::byte* contents) {
-  const auto done = space_.uffd.copy(r, contents, pmap::Uffd::Guard::Yes, pmap::Uffd::Wake::No);
+  // Pages asked for as by stores (MAP_POPULATE, mlock) are the program's own at once.
+  const bool own = fault_.write && !asked_.empty();
+  const auto done = space_.uffd.copy(r, contents, own ? pmap::Uffd::Guard::No : pmap::Uffd::Guard::Yes, pmap::Uffd::Wake::No);
   if (!done) return give_up(done.error());
   const VirtRange there{r.start, r.start + done->reached};
   note_filled(v, there);
-  if (!there.empty()) space_.layer->note_mirrors(v.layer_page(r.start), v.layer_page(r.start) + there.pages());
+  if (!there.empty() && !own) space_.layer->note_mirrors(v.layer_page(r.start), v.layer_page(r.start) + there.pages());
   installed(v, there);
   const PageIndex page = v.layer_page(fault_.address);
-  if (there.contains(fault_.address) && (fault_.write || as_it_is_)) return stop_following(page);
+  if (!own && there.contains(fault_.address) && (fault_.write || as_it_is_)) return stop_following(page);
   space_.uffd.wake({fault_.address, fault_.address + kPageSize});
   record(FaultCause::CopyOnWrite, there.size());
   return Outcome::Done;

@@ -167,7 +167,8 @@ Result<void> fill_locked(const Call& call, VirtRange r) {
     });
     for (const vm::Vma& v : hosts) {
       if (v.prot == vm::kNone) return fail(ENOMEM);
-      const auto filled = advise_host(call, v.range, v.writable() && !v.shared ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+      const bool write = v.writable() && (!v.shared || (v.prot & vm::kRead) == 0);
+      const auto filled = advise_host(call, v.range, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
       if (!filled && filled.error().code != EINVAL) return fail(ENOMEM);  // EINVAL: a device
     }
   }

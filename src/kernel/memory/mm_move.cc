@@ -162,10 +162,18 @@ Result<VirtAddr> duplicate(const Call& call, const Move& m, vm::Vma v) {
   const auto gap = m.fixed() ? std::optional(m.target) : space.map.find_gap(m.new_size);
   if (!gap) return fail(ENOMEM);
   const VirtRange there{*gap, *gap + m.new_size};
-  if (v.host())
-    PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(),
-                               {SYS_mremap, {m.old_start, 0, m.new_size, MREMAP_MAYMOVE | MREMAP_FIXED, there.start, 0}, 0, 0}));
+  // What is there goes first, and may be what was to be mapped again.
   PAGEFOLD_CHECK(unmap_range(space, there));
+  Result<void> made = space.map.find(m.old_start) != nullptr ? Result<void>{} : fail(EFAULT);
+  if (made && v.host()) {
+    const stub::Command mremap{SYS_mremap, {m.old_start, 0, m.new_size, MREMAP_MAYMOVE | MREMAP_FIXED, there.start, 0}, 0, 0};
+    if (const auto done = call_in_guest(space, call.supervisor.listener(), mremap); !done) made = tl::unexpected(done.error());
+    if (!made) space.host.erase(there);
+  }
+  if (!made) {
+    PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), there, Urgency::Lazy));
+    return tl::unexpected(made.error());
+  }
   v.offset = v.object_offset(m.old_start);
   v.range = there;
   v.layer = there.start;

@@ -39,11 +39,12 @@ void look_at_layer(const Space& space, const vm::Vma& v, VirtAddr at, Spot& spot
   const std::lock_guard family(space.layer->mutex());
   const vm::Layer& layer = *space.layer;
   const PageIndex page = v.layer_page(at), last = page + page_of(v.range.end - at);
-  spot.guarded = spot.write && layer.guarded().test(page);
+  spot.guarded = spot.write && (layer.guarded().test(page) || layer.mirrors().test(page));
   if (layer.present().test(page)) {
     const PageIndex gap = std::min(layer.present().next_gap(page, last), layer.frames().next_out(page, last));
     if (spot.guarded || gap == page) return;
-    spot.skip_to = at + bytes_of((spot.write ? std::min(gap, layer.guarded().next(page, last)) : gap) - page);
+    const PageIndex held = std::min(layer.guarded().next(page, last), layer.mirrors().next(page, last));
+    spot.skip_to = at + bytes_of((spot.write ? std::min(gap, held) : gap) - page);
     return;
   }
   const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get());
