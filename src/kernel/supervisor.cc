@@ -188,6 +188,7 @@ void Supervisor::page(int epoll) {
       const auto messages = space->uffd.read();
       if (!messages) continue;
       for (const uffd_msg& message : *messages) {
+        if (message.event == UFFD_EVENT_REMAP) continue;  // of our own doing (host_sync.cc); reading it lets the agent go on
         if (message.event != UFFD_EVENT_PAGEFAULT) {
           ++stats().lost_events;
           continue;

@@ -62,7 +62,8 @@ Result<Uffd> Uffd::adopt(UniqueFd fd) {
   uffdio_api api{};
   api.api = UFFD_API;
   api.features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM | UFFD_FEATURE_THREAD_ID |
-                 UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM;
+                 UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
+                 UFFD_FEATURE_EVENT_REMAP;  // or what is moved would not be registered any more
   if (::ioctl(fd.get(), UFFDIO_API, &api) != 0) return fail_errno("userfaultfd handshake");
   return Uffd(std::move(fd));
 }

@@ -231,6 +231,13 @@ TEST_F(Failing, PopulatedPagesFailWhenTheyAreTouched) {
   EXPECT_EQ(hits(), 1);
 }
 
+TEST_F(Failing, ThreadsThatMeetFailuresTogetherAllReadTheFile) {
+  std::ofstream(path("data")) << std::string(300 * 4096, 'd');
+  const RunResult result = run_with({"read:path=*/data:chance=40%:eio"}, {guest_helper_directory() + "/reads_in_threads_and_tries_again"});
+  EXPECT_EQ(result.out, "1200 good bytes, after SIGBUS\n");
+  EXPECT_GT(hits(), 0);
+}
+
 TEST_F(Failing, TheSameSeedGivesTheSameFailures) {
   std::string program = "reset\nopen 0 1 0\n";
   for (int i = 0; i < 200; ++i) program += "pread 0 " + std::to_string(i * 64) + " 8\n";

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "cache/file_cache.h"
@@ -165,7 +167,8 @@ std::vector<HostOp> plan(const Space& space, VirtRange r, Urgency urgency) {
 }
 
 Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t id, const std::vector<HostOp>& ops,
-                          std::size_t& from) {
+                          std::size_t& from, Placement placement) {
+  const bool fixed = placement == Placement::Fixed;
   std::size_t count = 0;
   stub::Command* out = space.area->commands;
   std::map<int, int> numbers;  // our descriptors, and what they are called over there
@@ -187,10 +190,11 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
         const int fd = layer ? -1 : source_fd(op);
         if (fd >= 0 && !numbers.contains(fd)) numbers[fd] = PAGEFOLD_TRY(listener.add_fd(id, fd));
         const int number = fd < 0 ? -1 : numbers[fd];
-        out[count] = command(SYS_mmap, r.start, r.size(), op.piece.prot, static_cast<std::uint64_t>(flags | MAP_FIXED),
+        // Where something lies at the range, an address without MAP_FIXED is none.
+        out[count] = command(SYS_mmap, r.start, r.size(), op.piece.prot, static_cast<std::uint64_t>(flags | (fixed ? MAP_FIXED : 0)),
                              static_cast<std::uint64_t>(number), offset);
         out[count++].use_store = layer;
-        if (is_huge_layer(op)) out[count++] = command(SYS_madvise, r.start, r.size(), MADV_DONTDUMP);
+        if (fixed && is_huge_layer(op)) out[count++] = command(SYS_madvise, r.start, r.size(), MADV_DONTDUMP);
         break;
       }
     }
@@ -262,7 +266,59 @@ Result<void> commit(Space& space, const std::vector<HostOp>& ops) {
   return {};
 }
 
-Result<void> carry_out(Space& space, const Listener& listener, const std::vector<HostOp>& ops) {
+namespace {
+
+// Other threads run while one waits for us. (Who shares the memory without being a thread, as vfork's child, is not counted.)
+bool has_several_threads(const Space& space) {
+  struct stat tasks {};
+  return ::stat(fmt::format("/proc/{}/task", space.pid).c_str(), &tasks) != 0 || tasks.st_nlink > 3;
+}
+
+// Threads may touch the range meanwhile, and rightly: the model has something there, and so has the host.
+bool is_live(const Space& space, const HostOp& op) {
+  if (op.kind != HostOp::Kind::Map || op.piece.kind == HostPiece::Kind::Host) return false;
+  bool live = false;
+  space.host.visit(op.piece.range, [&](const HostPiece&) { live = true; });
+  return live && !space.map.is_free(op.piece.range);
+}
+
+// Between a mapping and its registration for faults a touch finds a hole of the store: zeros. Where other threads run, what is
+// new is therefore made and registered at a place that nobody knows, and moved: the kernel changes the range at once.
+Result<void> replace(Space& space, const Listener& listener, const HostOp& op) {
+  const std::uint64_t id = PAGEFOLD_TRY(space.agent.wait_idle());
+  std::size_t from = 0;
+  const std::size_t count = PAGEFOLD_TRY(stage(space, listener, id, {op}, from, Placement::Anywhere));
+  PAGEFOLD_CHECK(space.agent.run(listener, count));
+  const std::int64_t made = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
+  if (stub_failed(made)) return fail(static_cast<int>(-made), fmt::format("host call for {:x}", op.piece.range.start));
+  const auto at = static_cast<VirtAddr>(made);
+  const Bytes size = op.piece.range.size();
+  HostPiece there = op.piece;
+  there.range = {at, at + size};
+  Result<void> done = register_piece(space, there);
+  if (done) {
+    const auto moved = call_in_guest(space, listener, command(SYS_mremap, at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, op.piece.range.start));
+    if (!moved) done = tl::unexpected(moved.error());
+  }
+  if (!done) {
+    (void)call_in_guest(space, listener, command(SYS_munmap, at, size));
+    return done;
+  }
+  if (is_huge_layer(op)) PAGEFOLD_TRY(call_in_guest(space, listener, command(SYS_madvise, op.piece.range.start, size, MADV_DONTDUMP)));
+  note(space, {op});
+  return {};
+}
+
+}  // namespace
+
+Result<void> carry_out(Space& space, const Listener& listener, const std::vector<HostOp>& all) {
+  std::vector<HostOp> ops = all, live;
+  if (std::ranges::any_of(ops, [&](const HostOp& op) { return is_live(space, op); }) && has_several_threads(space)) {
+    const auto first = std::ranges::stable_partition(ops, [&](const HostOp& op) { return !is_live(space, op); }).begin();
+    live.assign(std::make_move_iterator(first), std::make_move_iterator(ops.end()));
+    ops.erase(first, ops.end());
+  }
+  for (const HostOp& op : live) PAGEFOLD_CHECK(replace(space, listener, op));
   std::vector<HostOp> done;
   Result<void> outcome;
   for (std::size_t from = 0; from < ops.size() && outcome;) {

@@ -28,10 +28,13 @@ struct HostOp {
 
 std::vector<HostOp> plan(const Space& space, VirtRange r, Urgency urgency);
 
+// Where what is mapped goes: over whatever is at its range, or to any free place.
+enum class Placement : bool { Fixed, Anywhere };
+
 // Writes operations [from, ...) into the area for the thread whose notification is `id`; descriptors are installed there and
 // closed by the batch itself. Returns how many commands it wrote and advances `from`.
 Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t id, const std::vector<HostOp>& ops,
-                          std::size_t& from);
+                          std::size_t& from, Placement placement = Placement::Fixed);
 // Notes operations as done in the host map; commit() also registers what was mapped for faults.
 void note(Space& space, const std::vector<HostOp>& ops);
 Result<void> commit(Space& space, const std::vector<HostOp>& ops);

@@ -1,0 +1,52 @@
+// Threads that touch a mapping for the first time at the same moment all find the file's bytes. Each round maps a file that nobody
+// has read before. Source: mmap(2).
+#include "guest.h"
+
+enum { THREADS = 4, PAGES = 32, ROUNDS = 240, LARGE = 2 * 256 };  // LARGE pages are mapped, PAGES of them touched
+static char* volatile map;
+static pthread_barrier_t barrier;
+static int wrong;
+
+static char byte_of(int page) { return (char)('a' + page % 26); }
+
+static void* reader(void* argument) {
+  const int id = (int)(intptr_t)argument;
+  for (int round = 0; round < ROUNDS; ++round) {
+    pthread_barrier_wait(&barrier);
+    for (int page = id * (PAGES / THREADS); page < (id + 1) * (PAGES / THREADS); ++page)
+      if (map[(size_t)page * PAGE + 7] != byte_of(page)) __atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
+    pthread_barrier_wait(&barrier);
+  }
+  return 0;
+}
+
+static void write_file(const char* name) {
+  static char contents[PAGES * PAGE];
+  for (int page = 0; page < PAGES; ++page) memset(contents + (size_t)page * PAGE, byte_of(page), PAGE);
+  int fd = MUST(open(name, O_WRONLY | O_CREAT, 0600));
+  MUST(write(fd, contents, sizeof contents));
+  close(fd);
+}
+
+int main(void) {
+  static const int kinds[][2] = {{PROT_READ, MAP_PRIVATE}, {RW, MAP_PRIVATE}, {PROT_READ, MAP_SHARED}};
+  pthread_barrier_init(&barrier, 0, THREADS + 1);
+  pthread_t threads[THREADS];
+  for (int i = 0; i < THREADS; ++i) pthread_create(&threads[i], 0, reader, (void*)(intptr_t)i);
+  for (int round = 0; round < ROUNDS; ++round) {
+    write_file("fresh");
+    int fd = MUST(open("fresh", O_RDONLY));
+    const int* kind = kinds[round % 3];
+    const size_t length = (round % 4 ? PAGES : LARGE) * PAGE;
+    MUST(truncate("fresh", (off_t)length));
+    map = MUST(mmap(0, length, kind[0], kind[1], fd, 0));
+    close(fd);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    MUST(munmap(map, length));
+    MUST(unlink("fresh"));
+  }
+  for (int i = 0; i < THREADS; ++i) pthread_join(threads[i], 0);
+  SHOW(wrong);
+  return 0;
+}
