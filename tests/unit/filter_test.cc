@@ -1,6 +1,7 @@
 // The seccomp filter, run by a small BPF interpreter over every system-call number, against the table it is made from.
 #include "kernel/filter.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <linux/sched.h>
@@ -80,6 +81,8 @@ std::uint64_t matching(const SyscallRow& row) {
     case SyscallRow::When::MemoryLimit0:
     case SyscallRow::When::MemoryLimit1: return RLIMIT_AS;
     case SyscallRow::When::HoleSeek: return SEEK_HOLE;
+    case SyscallRow::When::OpensFile1:
+    case SyscallRow::When::OpensFile2: return O_RDONLY;
     default: return SECCOMP_SET_MODE_FILTER;
   }
 }
@@ -90,6 +93,8 @@ std::uint64_t not_matching(const SyscallRow& row) {
     case SyscallRow::When::MemoryLimit0:
     case SyscallRow::When::MemoryLimit1: return RLIMIT_STACK;
     case SyscallRow::When::HoleSeek: return SEEK_CUR;
+    case SyscallRow::When::OpensFile1:
+    case SyscallRow::When::OpensFile2: return O_WRONLY;
     default: return SECCOMP_GET_ACTION_AVAIL;
   }
 }
@@ -107,7 +112,9 @@ TEST(Filter, DecidesEveryNumberAsTheTableSays) {
 TEST(Filter, ConditionsLetTheRestRunNatively) {
   const auto filter = make_filter(FileCalls::Trapped);
   for (const SyscallRow& row : syscall_table()) {
-    const auto expected = row.when == SyscallRow::When::Always ? refusal(row) : kAllow;
+    // Where calls on files are trapped, so is every open.
+    const bool opens = row.when == SyscallRow::When::OpensFile1 || row.when == SyscallRow::When::OpensFile2;
+    const auto expected = row.when == SyscallRow::When::Always || opens ? refusal(row) : kAllow;
     EXPECT_EQ(run(filter, call(row.number, not_matching(row))), expected) << "system call " << row.number;
   }
   EXPECT_EQ(run(filter, call(SYS_prctl, PR_SET_SECCOMP)), kNotify);
@@ -132,6 +139,13 @@ TEST(Filter, CallsOnFilesRunNativelyUnlessFilesAreFullyOwned) {
   const auto filter = make_filter(FileCalls::Native);
   for (const SyscallRow& row : syscall_table())
     EXPECT_EQ(run(filter, call(row.number, matching(row))), row.own_files ? kAllow : refusal(row)) << "system call " << row.number;
+  for (const SyscallRow& row : syscall_table()) {
+    if (row.when == SyscallRow::When::Always) continue;
+    EXPECT_EQ(run(filter, call(row.number, not_matching(row))), kAllow) << "system call " << row.number;
+  }
+  for (const std::uint64_t flags : {O_RDWR | O_CREAT, O_RDONLY | O_DIRECTORY, O_PATH})
+    EXPECT_EQ(run(filter, call(SYS_openat, flags)), kAllow) << flags;
+  EXPECT_EQ(run(filter, call(SYS_openat, O_RDONLY | O_CLOEXEC)), kNotify);
   EXPECT_LT(filter.size(), make_filter(FileCalls::Trapped).size());
 }
 
