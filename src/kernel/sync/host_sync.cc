@@ -23,6 +23,9 @@ using pmap::HostPiece;
 // A sparse mapping of this size would keep a core dump walking for minutes.
 constexpr Bytes kHuge = Bytes{1} << 32;
 
+// Where there is room for what is moved at once: between what programs linked to fixed addresses and all others use. Only a hint.
+constexpr VirtAddr kElsewhere = 0x300000000000;
+
 constexpr vm::Prot kReadWrite = vm::kRead | vm::kWrite;
 
 HostPiece background_piece(VirtRange r) { return {r, HostPiece::Kind::Layer, kReadWrite, r.start, nullptr}; }
@@ -190,8 +193,7 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
         const int fd = layer ? -1 : source_fd(op);
         if (fd >= 0 && !numbers.contains(fd)) numbers[fd] = PAGEFOLD_TRY(listener.add_fd(id, fd));
         const int number = fd < 0 ? -1 : numbers[fd];
-        // Where something lies at the range, an address without MAP_FIXED is none.
-        out[count] = command(SYS_mmap, r.start, r.size(), op.piece.prot, static_cast<std::uint64_t>(flags | (fixed ? MAP_FIXED : 0)),
+        out[count] = command(SYS_mmap, fixed ? r.start : kElsewhere, r.size(), op.piece.prot, static_cast<std::uint64_t>(flags | (fixed ? MAP_FIXED : 0)),
                              static_cast<std::uint64_t>(number), offset);
         out[count++].use_store = layer;
         if (fixed && is_huge_layer(op)) out[count++] = command(SYS_madvise, r.start, r.size(), MADV_DONTDUMP);
@@ -284,6 +286,7 @@ bool is_live(const Space& space, const HostOp& op) {
 
 // Between a mapping and its registration for faults a touch finds a hole of the store: zeros. Where other threads run, what is
 // new is therefore made and registered at a place that nobody knows, and moved: the kernel changes the range at once.
+// EEXIST: the host found no place beside the range.
 Result<void> replace(Space& space, const Listener& listener, const HostOp& op) {
   const std::uint64_t id = PAGEFOLD_TRY(space.agent.wait_idle());
   std::size_t from = 0;
@@ -295,7 +298,7 @@ Result<void> replace(Space& space, const Listener& listener, const HostOp& op) {
   const Bytes size = op.piece.range.size();
   HostPiece there = op.piece;
   there.range = {at, at + size};
-  Result<void> done = register_piece(space, there);
+  Result<void> done = there.range.overlaps(op.piece.range) ? fail(EEXIST) : register_piece(space, there);
   if (done) {
     const auto moved = call_in_guest(space, listener, command(SYS_mremap, at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, op.piece.range.start));
     if (!moved) done = tl::unexpected(moved.error());
@@ -318,7 +321,11 @@ Result<void> carry_out(Space& space, const Listener& listener, const std::vector
     live.assign(std::make_move_iterator(first), std::make_move_iterator(ops.end()));
     ops.erase(first, ops.end());
   }
-  for (const HostOp& op : live) PAGEFOLD_CHECK(replace(space, listener, op));
+  for (HostOp& op : live) {
+    const auto replaced = replace(space, listener, op);
+    if (!replaced && replaced.error().code != EEXIST) return replaced;
+    if (!replaced) ops.push_back(std::move(op));
+  }
   std::vector<HostOp> done;
   Result<void> outcome;
   for (std::size_t from = 0; from < ops.size() && outcome;) {
