@@ -6,8 +6,8 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <iterator>
 #include <map>
+#include <optional>
 
 #include "cache/file_cache.h"
 #include "cache/file_object.h"
@@ -315,16 +315,15 @@ Result<void> replace(Space& space, const Listener& listener, const HostOp& op) {
 }  // namespace
 
 Result<void> carry_out(Space& space, const Listener& listener, const std::vector<HostOp>& all) {
-  std::vector<HostOp> ops = all, live;
-  if (std::ranges::any_of(ops, [&](const HostOp& op) { return is_live(space, op); }) && has_several_threads(space)) {
-    const auto first = std::ranges::stable_partition(ops, [&](const HostOp& op) { return !is_live(space, op); }).begin();
-    live.assign(std::make_move_iterator(first), std::make_move_iterator(ops.end()));
-    ops.erase(first, ops.end());
-  }
-  for (HostOp& op : live) {
-    const auto replaced = replace(space, listener, op);
-    if (!replaced && replaced.error().code != EEXIST) return replaced;
-    if (!replaced) ops.push_back(std::move(op));
+  std::vector<HostOp> ops;
+  std::optional<bool> threads;  // asked only when it matters
+  for (const HostOp& op : all) {
+    if (is_live(space, op) && (threads ? *threads : threads.emplace(has_several_threads(space)))) {
+      const auto replaced = replace(space, listener, op);
+      if (replaced) continue;
+      if (replaced.error().code != EEXIST) return replaced;
+    }
+    ops.push_back(op);
   }
   std::vector<HostOp> done;
   Result<void> outcome;
