@@ -134,7 +134,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({kOwnLoader, kSystemLoader}))
       ->type_name("LOADER")
       ->capture_default_str();
-  auto* mem = run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
+  run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
   run->add_option("--policy", arguments->policy, "Which frame goes when there is no room")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(reclaim::kPolicyNames), std::end(reclaim::kPolicyNames))))
       ->type_name("")
@@ -147,8 +147,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
   auto* fail = run->add_option("--fail", arguments->failures, "Make calls and touches of mapped pages fail, several times if you like; `--fail help` tells the grammar (docs/failures.md); implies --own-files")
                    ->type_name("SPEC")
                    ->expected(1)
-                   ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-                   ->excludes(mem);
+                   ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   run->add_option("--seed", arguments->seed, "With --fail: of failures by chance; the same seed, the same failures [0]")->needs(fail)->type_name("N");
   const std::map<std::string, std::uint64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
   run->add_option_function<std::uint64_t>(

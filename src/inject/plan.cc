@@ -20,6 +20,7 @@ bool matches(const Spec& spec, const Event& event) {
   if (spec.via != Via::Any && spec.via != event.via) return false;
   if (spec.outcome == Outcome::Short && (event.via == Via::Map || event.length <= std::max<Bytes>(spec.most, 1))) return false;
   if (!spec.call.empty() && (event.via == Via::Map || spec.call != event.call)) return false;
+  if (spec.outcome == Outcome::Kill && !event.somebody) return false;
   if (spec.place == Place::Alloc && event.held <= spec.after) return false;
   if (!spec.pages.all() && spec.pages.next(event.first, event.last) == event.last) return false;
   return same_file(spec, event.path, event.program);

@@ -25,6 +25,7 @@ struct Event {
   Bytes length = 0;                      // of a transfer
   bool divisible = true;                 // a transfer by a call can end before a page
   Bytes held = 0;                        // Alloc: what the run would hold
+  bool somebody = true;                  // a process caused it, which can be killed
 };
 
 struct Hit {

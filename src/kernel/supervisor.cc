@@ -153,7 +153,7 @@ void Supervisor::serve(const seccomp_notif& notification) {
   }
   call.task = std::move(*who);
   if (failures_ != nullptr && call.task.space) {
-    const Failures::ForCaller for_caller(call);
+    const Failures::ForCaller for_caller(&call);
     if (!failures_->meets(call)) handler(call);
   } else {
     handler(call);

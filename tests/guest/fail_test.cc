@@ -7,57 +7,15 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "runner.h"
+#include "failing.h"
 
 namespace pagefold::guest_test {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
-
-using Strings = std::vector<std::string>;
-
-class Failing : public testing::Test {
- protected:
-  [[nodiscard]] std::string path(const std::string& name) const { return fresh_.path() + "/" + name; }
-  [[nodiscard]] std::string content(const std::string& name) const {
-    std::ostringstream text;
-    text << std::ifstream(path(name)).rdbuf();
-    return text.str();
-  }
-
-  // The story is left in `story` as JSON.
-  RunResult run_with(const Strings& failures, const Strings& command, const Strings& more = {}) {
-    Setting setting;
-    setting.directory = fresh_.path();
-    setting.pagefold_flags = {"run", "-q", "--json", path("story.json")};
-    for (const std::string& failure : failures) setting.pagefold_flags.insert(setting.pagefold_flags.end(), {"--fail", failure});
-    setting.pagefold_flags.insert(setting.pagefold_flags.end(), more.begin(), more.end());
-    setting.pagefold_flags.emplace_back("--");
-    const RunResult result = run(command, Mode::Pagefold, setting);
-    std::ifstream in(path("story.json"));
-    story = json::parse(in, nullptr, false);
-    return result;
-  }
-  RunResult run_program(const Strings& failures, const std::string& program, const Strings& more = {}) {
-    std::ofstream(path("program")) << program;
-    return run_with(failures, {guest_helper_directory() + "/runs_file_operations", "program"}, more);
-  }
-  RunResult shell(const Strings& failures, const std::string& script) { return run_with(failures, {"/bin/sh", "-c", script}); }
-
-  [[nodiscard]] int hits(std::size_t spec = 0) const { return story["failures"]["specs"][spec]["hits"].get<int>(); }
-  [[nodiscard]] json hit(std::size_t n) const { return story["failures"]["hits"].at(n); }
-
-  json story;
-
- private:
-  FreshDirectory fresh_;
-};
 
 // ---- what small programs meet. f0 has three pages, f1 has twenty; `open D F 0` is for reading, 1 for both, 3 creates;
 // `map M D PAGES PROT SHARED`, `load M FROM LENGTH` touches, `store` stores.

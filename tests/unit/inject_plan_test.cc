@@ -56,6 +56,17 @@ TEST(FailPlan, NarrowsByProgramCallAndWay) {
   EXPECT_EQ(plan.decide(other).outcome, Outcome::Error);
 }
 
+// What time or an eviction writes back was asked for by no process.
+TEST(FailPlan, KillsOnlyWhereThereIsSomebodyToKill) {
+  Plan plan = plan_of({"kill:when=write:1"});
+  Event write_back{Place::Write, Via::Map, "", "/f", "", 0, 1};
+  write_back.somebody = false;
+  EXPECT_EQ(plan.decide(write_back).outcome, Outcome::Proceed);
+  EXPECT_EQ(plan.tallies()[0].matches, 0U);
+  write_back.somebody = true;
+  EXPECT_EQ(plan.decide(write_back).outcome, Outcome::Kill);
+}
+
 // What cannot be shorter is not meant.
 TEST(FailPlan, OnlyWhatCanBeShorterIsCut) {
   Plan plan = plan_of({"write:short", "read:short=300"});

@@ -149,7 +149,8 @@ Result<void> Failures::before_write_back(const cache::FullFile& file, vm::PageSe
   if (caller_ != nullptr) hit.program = program_of(caller_->space());
   pages.for_each_run(0, inject::Pages::kEnd, [&](PageIndex from, PageIndex to) {
     for (PageIndex page = from; page < to; ++page) {
-      const Decision decision = plan_.decide({Place::Write, Via::Map, "", hit.path, hit.program, page, page + 1});
+      const Decision decision = plan_.decide({.place = Place::Write, .via = Via::Map, .call = "", .path = hit.path, .program = hit.program,
+                                              .first = page, .last = page + 1, .somebody = caller_ != nullptr});
       if (decision.hits.empty()) continue;
       hit.offset = bytes_of(page);
       if (caller_ != nullptr) {
@@ -159,7 +160,7 @@ Result<void> Failures::before_write_back(const cache::FullFile& file, vm::PageSe
       record(decision, hit);
       std::this_thread::sleep_for(decision.delay);
       if (decision.outcome == Outcome::Proceed) continue;
-      if (decision.outcome == Outcome::Kill && hit.process != 0) kill(hit.process);
+      if (decision.outcome == Outcome::Kill) kill(hit.process);
       failed.set(page);
       if (done) done = fail(decision.outcome == Outcome::Error ? decision.error : EINTR, "write back " + file.name());
     }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cache/full_file.h"
@@ -27,13 +28,16 @@ class Failures {
  public:
   Failures(std::vector<inject::Spec> specs, std::uint64_t seed) : plan_(std::move(specs), seed) {}
 
-  // While it lives, what this thread does is done for the caller of `call`.
+  // While it lives, what this thread does is done for the caller of `call`; or, by default, for nobody.
   class ForCaller {
    public:
-    explicit ForCaller(const Call& call) { caller_ = &call; }
-    ~ForCaller() { caller_ = nullptr; }
+    explicit ForCaller(const Call* call = nullptr) : before_(std::exchange(caller_, call)) {}
+    ~ForCaller() { caller_ = before_; }
     ForCaller(const ForCaller&) = delete;
     ForCaller& operator=(const ForCaller&) = delete;
+
+   private:
+    const Call* before_;
   };
 
   // True: the call has been answered, or its caller is gone. Otherwise it goes to its handler, with call.most set if it is to be cut.

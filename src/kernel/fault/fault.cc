@@ -49,13 +49,18 @@ Served FaultService::serve() {
     account(space_);
     if (raise_) {
       lock.unlock();
+      room.give_back();
       raise();
       return Served::Yes;
     }
     if (outcome == Outcome::Done) return Served::Yes;
     if (outcome == Outcome::Later && patience_ == Patience::NoWait) return Served::Later;
     lock.unlock();
-    if (!suffer()) return Served::Yes;
+    if (must_suffer()) {  // which may take long; then room is asked for anew
+      room.give_back();
+      if (!suffer()) return Served::Yes;
+      continue;
+    }
     if (changing_) {
       const auto file = std::exchange(changing_, nullptr);
       OwnFiles& files = *supervisor_.own_files();

@@ -136,7 +136,7 @@ std::optional<FaultService::Outcome> FaultService::meet_failure(vm::Vma& v, cons
   if (patience_ == Patience::NoWait) return Outcome::Later;
   if (!touch_) {
     touch_ = std::make_unique<Failures::Touch>(failures->touch(space_, fault_, file, page));
-    if (!touch_->decision.hits.empty()) return Outcome::Later;  // told and waited for without the lock
+    if (must_suffer()) return Outcome::Later;  // told and waited for without the lock
   }
   met_ = true;
   if (touch_->decision.outcome == inject::Outcome::Error) return show_nothing(v);
@@ -145,7 +145,6 @@ std::optional<FaultService::Outcome> FaultService::meet_failure(vm::Vma& v, cons
 
 // Space::mutex is not held. False: the process is being killed.
 bool FaultService::suffer() {
-  if (!touch_ || touch_->decision.hits.empty()) return true;
   supervisor_.failures()->tell(*touch_, space_);
   touch_->decision.hits.clear();
   std::this_thread::sleep_for(touch_->decision.delay);

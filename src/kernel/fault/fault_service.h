@@ -58,6 +58,7 @@ class FaultService {
   // Failures on demand (fault_failure.cc). nullopt: the touch succeeds.
   std::optional<Outcome> meet_failure(vm::Vma& v, const cache::FileObject& file, PageIndex page);
   Outcome show_nothing(const vm::Vma& v);
+  [[nodiscard]] bool must_suffer() const { return touch_ != nullptr && !touch_->decision.hits.empty(); }
   bool suffer();
   void raise();
   // [page, armed_behind) and [armed_before, page) hold no page whose touches must come one by one.

@@ -1,9 +1,10 @@
 // Taking pages of files away. A page that equals the host's file is released, and read again at the next touch. Of a
-// fully owned file a page may be dirty: it is written back first. If that fails it stays, dirty, and the error is told by
-// the next msync or fsync; others go.
+// fully owned file a page may be dirty: it is written back first, for nobody (the guest whose fault or call wants room did
+// not ask for it). If that fails it stays, dirty, and the error is told by the next msync or fsync; others go.
 //
 // Locks: FullFile::contents(), exclusively to write back (Space::mutex is taken below it, one at a time), shared to evict:
 // nobody copies between frames and file meanwhile. With patience only, since its holder may be waiting for a slow disk.
+#include "kernel/fail/failures.h"
 #include "kernel/pressure/evict.h"
 #include "kernel/files/own_files.h"
 #include "kernel/supervisor.h"
@@ -61,6 +62,7 @@ class Pages final : public FilePages {
     if (patience == Patience::NoWait) return Refusal::Busy;
     std::unique_lock contents(file.contents(), std::defer_lock);
     if (!lock_within_patience(contents, patience)) return Refusal::Busy;
+    const Failures::ForCaller for_nobody;
     Refusal why = Refusal::Busy;  // stored into again meanwhile
     each_run(pages, [&](PageIndex first, PageIndex last) {
       const auto done = supervisor_.own_files()->write_back_locked(file, first, last);

@@ -61,6 +61,8 @@ class Room {
   // The caller holds no lock, and no frames of an earlier call: those go back. EAGAIN, ENOMEM: Reclaimer::make_room().
   Result<void> ask(PageIndex need, PageIndex wish, reclaim::Patience patience);
   [[nodiscard]] PageIndex pages() const { return pages_; }
+  // What was not filled is for others.
+  void give_back() { reservation_.reset(); }
 
  private:
   PageIndex pages_ = ~PageIndex{0};

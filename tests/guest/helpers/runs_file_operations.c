@@ -296,6 +296,14 @@ static void op_append(void) {
   tell(write(fd, buffer, bounded(a[1])));
   close(fd);
 }
+// Asks for so many MiB of memory, touches all, gives it back: under a memory limit other pages have to go.
+static void op_press(void) {
+  const size_t length = (size_t)a[0] * MIB;
+  char* memory = MUST(mmap(NULL, length, RW, ANON, -1, 0));
+  for (int round = 0; round < 2; ++round)
+    for (size_t at = 0; at < length; at += PAGE) memory[at] = (char)(at / PAGE + (size_t)round);
+  MUST(munmap(memory, length));
+}
 // For a driver: says that this line has been reached, and waits to be told to go on.
 static void op_meet(void) {
   char text[32];
@@ -349,6 +357,7 @@ static const struct {
     {"child", op_child},       {"pipe_map", op_pipe_map},
     {"resize", op_resize},     {"twin", op_twin},         {"lock", op_lock},         {"preadv_map", op_preadv_map},
     {"pwritev_map", op_pwritev_map}, {"exchange", op_exchange}, {"append", op_append}, {"partner", op_partner},
+    {"press", op_press},
 };
 
 static FILE* program;
