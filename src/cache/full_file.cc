@@ -137,7 +137,11 @@ Result<void> FullFile::write(const vm::PageSet& pages) {
         else
           at += static_cast<Bytes>(n);
       }
-      if (step) continue;
+      if (step) {
+        const std::lock_guard lock(mutex_);
+        unsynced_.set_range(from, until);
+        continue;
+      }
       mark_again(from, until);
       if (done) done = std::move(step);
     }
@@ -146,6 +150,11 @@ Result<void> FullFile::write(const vm::PageSet& pages) {
   const std::lock_guard lock(mutex_);
   change_dirty([&] { writing_.clear_all(); });
   return done;
+}
+
+vm::PageSet FullFile::take_unsynced() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(unsynced_, {});
 }
 
 void FullFile::remember() {

@@ -9,7 +9,8 @@
 // dirty pages of its range written back first. Changes hold contents() exclusively. Dirty pages are known by write
 // protection: a clean page is mapped read-only by userfaultfd, the first store faults and calls mark_dirty().
 // Write-back has three phases: clear the dirty marks and protect again (a store from now on marks anew), write, and on
-// failure mark again what failed.
+// failure mark again what failed. What was written is the host's to bring to the disk; until it has done so on demand,
+// the pages are *unsynced*, and dirty again if it fails.
 //
 // Changes by processes outside the run are noticed at the next map of the file (refresh()).
 #pragma once
@@ -73,8 +74,12 @@ class FullFile final : public FileObject {
   // written is dirty again (EIO, ENOSPC ...).
   vm::PageSet take_dirty(PageIndex first, PageIndex last);
   Result<void> write(const vm::PageSet& pages);
-  // Pages that were taken and not written are dirty again.
+  // Pages that were taken and not written are dirty again, as far as they have frames.
   void put_back(const vm::PageSet& pages);
+  // What was written since it was last asked for, whether the host has brought it to the disk or not. Who asks holds
+  // syncing() until the host has been told to, so that one failure concerns one set.
+  vm::PageSet take_unsynced();
+  [[nodiscard]] std::mutex& syncing() const { return syncing_; }
   // An error of a write-back that nobody waited for, told once.
   void keep_error(int error) { error_ = error; }
   int take_error() { return error_.exchange(0); }
@@ -107,8 +112,9 @@ class FullFile final : public FileObject {
 
   static inline std::atomic<int> dirty_files_{0};
   Writer writer_;                 // under mutex_
-  // Under mutex_. A page that is stored into while it is written back is in two of them.
-  vm::PageSet dirty_, writing_, followed_;
+  // Under mutex_. A page that is stored into while it is written back is dirty and being written, or unsynced.
+  vm::PageSet dirty_, writing_, followed_, unsynced_;
+  mutable std::mutex syncing_;  // outside contents()
   std::atomic<int> error_{0};
 };
 

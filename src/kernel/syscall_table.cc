@@ -72,7 +72,7 @@ constexpr SyscallRow kTable[] = {
     {SYS_fallocate, on_fallocate, When::Always, 0, FromStub::Trapped, true},
     {SYS_fsync, on_file_sync, When::Always, 0, FromStub::Trapped, true},
     {SYS_fdatasync, on_file_sync, When::Always, 0, FromStub::Trapped, true},
-    {SYS_sync_file_range, on_file_sync, When::Always, 0, FromStub::Trapped, true},
+    {SYS_sync_file_range, on_file_range_sync, When::Always, 0, FromStub::Trapped, true},
     {SYS_syncfs, on_sync_all, When::Always, 0, FromStub::Trapped, true},
     {SYS_sync, on_sync_all, When::Always, 0, FromStub::Trapped, true},
     {SYS_creat, on_creat, When::Always, 0, FromStub::Trapped, true},

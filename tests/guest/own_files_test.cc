@@ -12,11 +12,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <sstream>
-#include <thread>
 
-#include "runner.h"
+#include "play.h"
 
 namespace pagefold::guest_test {
 namespace {
@@ -24,37 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kPage = 4096;
-
-std::string content_of(const fs::path& path) {
-  std::ostringstream content;
-  content << std::ifstream(path).rdbuf();
-  return content.str();
-}
-
-bool wait_until(const std::function<bool()>& is_true) {
-  for (int i = 0; i < 10'000 && !is_true(); ++i) usleep(1000);
-  return is_true();
-}
-
-// Runs a program of file operations (helpers/runs_file_operations.c); at each of its `meet` lines the step of that
-// number is taken.
-RunResult play(const std::string& directory, const std::string& program, const std::vector<std::string>& flags,
-               const std::vector<std::function<void()>>& steps) {
-  std::ofstream(directory + "/program") << program;
-  Setting setting;
-  setting.directory = directory;
-  setting.pagefold_flags = flags;
-  std::thread outside([&] {
-    for (size_t i = 0; i < steps.size(); ++i) {
-      EXPECT_TRUE(wait_until([&] { return fs::exists(directory + "/at-" + std::to_string(i)); })) << "step " << i;
-      steps[i]();
-      std::ofstream(directory + "/go-" + std::to_string(i));
-    }
-  });
-  RunResult result = run({guest_helper_directory() + "/runs_file_operations", "program"}, Mode::Pagefold, setting);
-  outside.join();
-  return result;
-}
 
 // Nothing is written back because time has passed.
 const std::vector<std::string> kNoInterval = {"run", "-q", "--own-files", "--writeback=0s", "--"};

@@ -1,4 +1,4 @@
-// Calls that read a file, or have it reach its disk, when files are fully owned: what guests have stored in the pages
+// Calls that read a file when files are fully owned: what guests have stored in the pages
 // they speak of is written back first; then the host carries the call out, with its own offsets, locks, waiting and
 // errnos. As long as nothing is dirty anywhere this costs one look.
 
@@ -48,23 +48,6 @@ void on_file_read(const Call& call) {
     }
   }
   call.proceed();
-}
-
-void on_file_sync(const Call& call) {
-  call.supervisor.about_to_wait();
-  Result<void> done;
-  {
-    const auto file = guest_file(call, static_cast<int>(call.argument(0)));
-    if (file && file->full) done = call.supervisor.own_files()->synchronise(*file->full);
-  }
-  done ? call.proceed() : call.fail(done.error().code);
-}
-
-void on_sync_all(const Call& call) {
-  call.supervisor.about_to_wait();
-  const auto done = call.supervisor.own_files()->write_back_all();
-  // sync(2) tells of no error.
-  done || call.notification.data.nr == SYS_sync ? call.proceed() : call.fail(done.error().code);
 }
 
 // A page stored into a hole is data.

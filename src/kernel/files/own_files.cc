@@ -132,15 +132,6 @@ Result<void> OwnFiles::write_back_all() {
   return done;
 }
 
-Result<void> OwnFiles::synchronise(cache::FullFile& file, PageIndex first, PageIndex last) {
-  if (auto done = write_back(file, first, last); !done) {
-    (void)file.take_error();  // told now
-    return done;
-  }
-  if (const int error = file.take_error()) return fail(error, "write back " + file.name());
-  return {};
-}
-
 Result<void> OwnFiles::punch(cache::FullFile& file, PageIndex first, PageIndex last) {
   const std::unique_lock contents(file.contents());
   const auto writer = file.writer();

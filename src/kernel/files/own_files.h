@@ -35,8 +35,14 @@ class OwnFiles {
   Result<void> write_back_locked(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll);
   // All files; the first error.
   Result<void> write_back_all();
-  // As write_back, and tells what a write-back in the background had to leave (once).
-  Result<void> synchronise(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll);
+  // What msync, fsync and fdatasync mean: a write-back of [first, last), then the host's own (synchronise.cc). Errors are
+  // of either, or of a write-back in the background; each is told once, and its pages stay dirty.
+  struct HostSync {
+    int fd = -1;            // of the file; -1: the one it is mapped through
+    bool data_only = true;  // fdatasync
+    pid_t thread = 0;       // who asks
+  };
+  Result<void> synchronise(const std::shared_ptr<cache::FullFile>& file, const HostSync& host, PageIndex first = 0, PageIndex last = kAll);
 
   // Mirrors of [first, last) are dropped in every space: the file is about to differ from them, or does. With
   // contents() held.
@@ -68,6 +74,7 @@ class OwnFiles {
   void tick();
   void cut_off(const cache::FullFile& file, PageIndex end);
   void guard(const cache::FullFile& file, const vm::PageSet& pages);
+  void write_again(const std::shared_ptr<cache::FullFile>& file, const vm::PageSet& pages, const HostSync& host);
 
   Supervisor& supervisor_;
   const std::chrono::milliseconds interval_;
@@ -75,7 +82,7 @@ class OwnFiles {
   std::mutex mutex_;  // below; innermost
   std::condition_variable wake_;
   bool stopping_ = false;
-  std::vector<std::shared_ptr<cache::FullFile>> unheld_;
+  std::vector<std::shared_ptr<cache::FullFile>> unheld_;  // for settle() to look at
   std::thread ticker_;
 };
 

@@ -172,11 +172,13 @@ void on_sync(const Call& call) {
     error = call.supervisor.file_watch()->synchronise(caller_of(call), scope, file, 0, 0, [&] {
       if (scope == FileWatch::Scope::All && !fd) ::sync();
       if (!fd) return 0;
-      if (const auto mapped = guest_file(call, static_cast<int>(call.argument(0))); mapped && mapped->full)
-        if (const auto done = call.supervisor.own_files()->synchronise(*mapped->full); !done) return done.error().code;
-      const int outcome = scope == FileWatch::Scope::All    ? ::syncfs(fd.get())
-                          : scope == FileWatch::Scope::File ? ::fsync(fd.get())
-                                                            : ::fdatasync(fd.get());
+      const bool data_only = scope == FileWatch::Scope::Data;
+      const auto mapped = guest_file(call, static_cast<int>(call.argument(0)));
+      if (mapped && mapped->full && scope != FileWatch::Scope::All) {
+        const auto done = call.supervisor.own_files()->synchronise(mapped->full, {fd.get(), data_only, static_cast<pid_t>(call.notification.pid)});
+        return done ? 0 : done.error().code;
+      }
+      const int outcome = scope == FileWatch::Scope::All ? ::syncfs(fd.get()) : data_only ? ::fdatasync(fd.get()) : ::fsync(fd.get());
       return outcome == 0 ? 0 : errno;
     });
   }
@@ -201,13 +203,12 @@ void on_watched_msync(const Call& call) {
   settle_stores(call);
   const FileWatch::Caller caller = caller_of(call);
   for (const vm::Vma& v : files) {
-    auto& file = static_cast<cache::FullFile&>(*v.object);
+    const auto file = std::static_pointer_cast<cache::FullFile>(v.object);
     const auto error = call.supervisor.file_watch()->synchronise(
         caller, FileWatch::Scope::Range, {v.object->device(), v.object->inode()}, v.offset, v.range.size(), [&] {
           const PageIndex first = page_of(v.offset);
-          if (const auto done = call.supervisor.own_files()->synchronise(file, first, first + v.range.pages()); !done)
-            return done.error().code;
-          return ::fdatasync(file.file()) == 0 ? 0 : errno;
+          const auto done = call.supervisor.own_files()->synchronise(file, {.thread = caller.thread}, first, first + v.range.pages());
+          return done ? 0 : done.error().code;
         });
     if (error.value_or(0) != 0) return call.fail(*error);
   }

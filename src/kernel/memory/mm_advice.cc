@@ -200,11 +200,10 @@ void mlock(const Call& call, bool on_fault) {
 
 // To the file, and the file to its disk.
 Result<void> sync_mapping(const Call& call, const vm::Vma& v) {
-  auto& file = static_cast<cache::FullFile&>(*v.object);
+  const auto file = std::static_pointer_cast<cache::FullFile>(v.object);
   call.supervisor.about_to_wait();
-  PAGEFOLD_CHECK(call.supervisor.own_files()->synchronise(file, page_of(v.offset), page_of(v.offset) + v.range.pages()));
-  if (::fdatasync(file.file()) != 0) return fail_errno("sync " + file.name());
-  return {};
+  return call.supervisor.own_files()->synchronise(file, {.thread = static_cast<pid_t>(call.notification.pid)}, page_of(v.offset),
+                                                  page_of(v.offset) + v.range.pages());
 }
 
 bool page_resident(Space& space, const vm::Vma& v, VirtAddr at) {
