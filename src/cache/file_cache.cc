@@ -8,6 +8,8 @@
 #include <sys/vfs.h>
 #include <linux/magic.h>
 
+#include "base/file_status.h"
+
 namespace pagefold::cache {
 namespace {
 
@@ -183,8 +185,9 @@ void FileCache::forget_deleted() {
   std::vector<std::shared_ptr<FileObject>> dropped;  // closed outside the lock
   const std::lock_guard lock(mutex_);
   std::erase_if(owned_, [&](auto& entry) {
-    struct stat now {};
-    if (entry.second.use_count() > 1 || ::fstat(entry.second->file(), &now) != 0 || now.st_nlink != 0) return false;
+    if (entry.second.use_count() > 1) return false;
+    const auto now = stat_without_times(entry.second->file());
+    if (!now || now->st_nlink != 0) return false;
     dropped.push_back(std::move(entry.second));
     return true;
   });

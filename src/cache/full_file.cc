@@ -4,13 +4,11 @@
 #include <array>
 #include <utility>
 
-#include "base/scratch.h"
+#include "base/file_status.h"
 
 namespace pagefold::cache {
 namespace {
 
-// Written back in one step, in pages.
-constexpr PageIndex kStep = 256;
 constexpr PageIndex kEnd = ~PageIndex{0} >> kPageShift;
 
 }  // namespace
@@ -117,36 +115,28 @@ vm::PageSet FullFile::take_dirty(PageIndex first, PageIndex last) {
   return taken;
 }
 
-Result<void> FullFile::write(const vm::PageSet& pages) {
+Result<void> FullFile::write(const vm::PageSet& pages, Hurry hurry) {
   const PageIndex end_of_file = page_of(page_up(size()));
   const Writer writer = this->writer();
   const ActingAs acting(writer ? writer->rights : std::nullopt);
+  std::optional<FrameWriter> frames;
+  if (writer) frames.emplace(*store_, writer->fd.get(), size(), pages, hurry);
   Result<void> done;
+  times_known_ = false;
   pages.for_each_run(0, end_of_file, [&](PageIndex from, PageIndex to) {
-    for (; from < to; from = std::min(to, from + kStep)) {
-      const PageIndex until = std::min(to, from + kStep);
-      const Bytes start = bytes_of(from), length = std::min(bytes_of(until), size()) - start;
-      Result<void> step = writer ? Result<void>{} : fail(EIO, "write back " + name());
-      std::byte* contents = scratch(length);
-      if (step) step = store_->read(start, contents, length);
-      for (Bytes at = 0; step && at < length;) {
-        const ssize_t n = ::pwrite(writer->fd.get(), contents + at, length - at, static_cast<off_t>(start + at));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0)
-          step = fail_errno("write back " + name());
-        else
-          at += static_cast<Bytes>(n);
-      }
+    for (PageIndex until = from; from < to; from = until) {
+      until = std::min(to, from + FrameWriter::kStep);
+      const Result<void> step = frames ? frames->write(from, until) : Result<void>(fail(EIO));
       if (step) {
         const std::lock_guard lock(mutex_);
         unsynced_.set_range(from, until);
         continue;
       }
       mark_again(from, until);
-      if (done) done = std::move(step);
+      if (done) done = fail(step.error().code, "write back " + name());
     }
   });
-  remember();
+  frames.reset();
   const std::lock_guard lock(mutex_);
   change_dirty([&] { writing_.clear_all(); });
   return done;
@@ -155,11 +145,6 @@ Result<void> FullFile::write(const vm::PageSet& pages) {
 vm::PageSet FullFile::take_unsynced() {
   const std::lock_guard lock(mutex_);
   return std::exchange(unsynced_, {});
-}
-
-void FullFile::remember() {
-  struct stat now {};
-  if (::fstat(file_.get(), &now) == 0) status_ = now;
 }
 
 PageIndex FullFile::set_size(Bytes size) {
@@ -191,8 +176,9 @@ void FullFile::tell_gone(const vm::PageSet& pages) const {
 }
 
 PageIndex FullFile::resize() {
-  remember();
-  return set_size(static_cast<Bytes>(status_.st_size));
+  times_known_ = false;
+  const auto now = stat_without_times(file_.get());
+  return now ? set_size(static_cast<Bytes>(now->st_size)) : 0;
 }
 
 PageIndex FullFile::wrote(Bytes offset, const void* from, Bytes length) {
@@ -212,6 +198,15 @@ PageIndex FullFile::changed(PageIndex first, PageIndex last) {
   return gone + drop(first, last);
 }
 
+PageIndex FullFile::start_anew() {
+  struct stat now {};
+  if (::fstat(file_.get(), &now) != 0) return drop(0, kEnd);
+  status_ = now;
+  times_known_ = true;
+  const PageIndex gone = set_size(static_cast<Bytes>(now.st_size));
+  return gone + drop(0, kEnd);
+}
+
 PageIndex FullFile::drop(PageIndex first, PageIndex last) {
   PageIndex gone = 0;
   const std::lock_guard lock(mutex_);
@@ -228,9 +223,9 @@ PageIndex FullFile::drop(PageIndex first, PageIndex last) {
   return gone;
 }
 
-bool FullFile::outdated() const {
+bool FullFile::may_be_outdated() const {
   struct stat now {};
-  return ::fstat(file_.get(), &now) == 0 && !matches(now);
+  return !times_known_ || (::fstat(file_.get(), &now) == 0 && !matches(now));
 }
 
 }  // namespace pagefold::cache

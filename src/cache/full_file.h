@@ -12,13 +12,16 @@
 // failure mark again what failed. What was written is the host's to bring to the disk; until it has done so on demand,
 // the pages are *unsynced*, and dirty again if it fails.
 //
-// Changes by processes outside the run are noticed at the next map of the file (refresh()).
+// Changes by processes outside the run are noticed at the next map of the file, by its times. What they are after a change of our
+// own is not asked: that would make every change slower (base/file_status.h). A file that was changed by us since it was
+// looked at may have been changed by others as well.
 #pragma once
 
 #include <string>
 
 #include "base/rights.h"
 #include "cache/file_object.h"
+#include "cache/frame_writer.h"
 
 namespace pagefold::cache {
 
@@ -73,7 +76,7 @@ class FullFile final : public FileObject {
   // anew; the caller protects them everywhere. write: their frames go to the file, and are clean; what could not be
   // written is dirty again (EIO, ENOSPC ...).
   vm::PageSet take_dirty(PageIndex first, PageIndex last);
-  Result<void> write(const vm::PageSet& pages);
+  Result<void> write(const vm::PageSet& pages, Hurry hurry = Hurry::No);
   // Pages that were taken and not written are dirty again, as far as they have frames.
   void put_back(const vm::PageSet& pages);
   // What was written since it was last asked for, whether the host has brought it to the disk or not. Who asks holds
@@ -90,15 +93,16 @@ class FullFile final : public FileObject {
   PageIndex wrote(Bytes offset, const void* from, Bytes length);
   PageIndex changed(PageIndex first, PageIndex last);
   PageIndex resize();
-  // The file is not as we left it: somebody outside the run has changed it.
-  [[nodiscard]] bool outdated() const;
+  // Somebody outside the run may have changed the file since its clean frames were filled.
+  [[nodiscard]] bool may_be_outdated() const;
+  // The file is looked at again, and its clean frames are dropped.
+  PageIndex start_anew();
   // Clean frames are dropped, so that every touch has to wait for contents().
   PageIndex drop(PageIndex first, PageIndex last);
 
  private:
   [[nodiscard]] const vm::PageSet* unsaved() const override { return &dirty_; }
   void tell_gone(const vm::PageSet& pages) const;
-  void remember();
   PageIndex set_size(Bytes size);
   void mark_again(PageIndex first, PageIndex last);
   // Changes dirty_ and writing_, and counts the file if it has got some thereby, or not any more. mutex_ held.
@@ -116,6 +120,7 @@ class FullFile final : public FileObject {
   vm::PageSet dirty_, writing_, followed_, unsynced_;
   mutable std::mutex syncing_;  // outside contents()
   std::atomic<int> error_{0};
+  std::atomic<bool> times_known_{true};  // nobody of the run has changed the file since status_ was taken
 };
 
 }  // namespace pagefold::cache

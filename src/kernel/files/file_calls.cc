@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/file_status.h"
 #include "kernel/files/guest_rights.h"
 #include "kernel/process/host_proc.h"
 
@@ -15,7 +16,9 @@ namespace pagefold::kernel {
 std::optional<GuestFile> guest_file(const Call& call, int fd) {
   auto own = borrow(call, fd);
   GuestFile file;
-  if (!own || ::fstat(own->get(), &file.status) != 0 || !S_ISREG(file.status.st_mode)) return std::nullopt;
+  const auto status = own ? stat_without_times(own->get()) : fail(EBADF);
+  if (!status || !S_ISREG(status->st_mode)) return std::nullopt;
+  file.status = *status;
   file.fd = std::move(*own);
   file.flags = ::fcntl(file.fd.get(), F_GETFL);
   file.full = call.supervisor.files().full(file.status);
@@ -27,8 +30,8 @@ bool appends(const GuestFile& file, int flags) {
 }
 
 Bytes size_of(const GuestFile& file) {
-  struct stat now {};
-  return ::fstat(file.fd.get(), &now) == 0 ? static_cast<Bytes>(now.st_size) : 0;
+  const auto now = stat_without_times(file.fd.get());
+  return now ? static_cast<Bytes>(now->st_size) : 0;
 }
 
 Result<Bytes> within_limit(const Call& call, Bytes offset, Bytes length) {

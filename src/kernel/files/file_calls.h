@@ -19,7 +19,7 @@ namespace pagefold::kernel {
 // be closed before the call is answered: as long as we have it, the guest's close(2) is not the last.
 struct GuestFile {
   UniqueFd fd;
-  struct stat status {};
+  struct stat status {};                  // without times
   int flags = 0;                          // F_GETFL
   std::shared_ptr<cache::FullFile> full;  // null: nobody maps it
 

@@ -68,7 +68,7 @@ Result<Bytes> write_step(const Call& call, GuestFile& file, const Write& write, 
   const std::vector<iovec> parts = cut(staged.parts, length);
   const ssize_t n = ::pwritev2(file.fd.get(), parts.data(), static_cast<int>(parts.size()), at, write.flags);
   const int error = errno;
-  if (n < 0 && changing.full() != nullptr && changing.full()->outdated())  // it may have grown all the same
+  if (n < 0 && changing.full() != nullptr && changing.full()->may_be_outdated())  // it may have grown all the same
     changing.note(0, OwnFiles::kAll, [](cache::FullFile& full) { return full.resize(); });
   if (n < 0) return fail(error);
   const auto written = static_cast<Bytes>(n);

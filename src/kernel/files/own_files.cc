@@ -44,7 +44,26 @@ void OwnFiles::tick() {
   }
 }
 
-// Stores to these pages fault from now on, in every space that may make them.
+namespace {
+
+// Calls run(first, last) for the runs of `pages` in [first, last), those as one between which all pages are in `bridged`.
+template <class Run>
+void each_bridged_run(const vm::PageSet& pages, const vm::PageSet& bridged, PageIndex first, PageIndex last, Run&& run) {
+  for (PageIndex from = pages.next(first, last); from < last;) {
+    PageIndex to = pages.next_gap(from, last), next = pages.next(to, last);
+    while (next < last && bridged.next_gap(to, next) == next) {
+      to = pages.next_gap(next, last);
+      next = pages.next(to, last);
+    }
+    run(from, to);
+    from = next;
+  }
+}
+
+}  // namespace
+
+// Stores to these pages fault from now on, in every space that may make them. What is mapped between them is clean and protected
+// already, or has just been stored into and then faults once more; to have it among them saves calls.
 void OwnFiles::guard(const cache::FullFile& file, const vm::PageSet& pages) {
   for (const SpaceRef& space : supervisor_.guests().spaces()) {
     const std::lock_guard lock(space->mutex);
@@ -52,7 +71,7 @@ void OwnFiles::guard(const cache::FullFile& file, const vm::PageSet& pages) {
     space->host.visit({0, kUserTop}, [&](const pmap::HostPiece& piece) {
       if (piece.kind != pmap::HostPiece::Kind::Tracked || piece.object.get() != &file) return;
       const PageIndex first = page_of(piece.offset);
-      pages.for_each_run(first, first + piece.range.pages(), [&](PageIndex from, PageIndex to) {
+      each_bridged_run(pages, space->mapped_pages[&file], first, first + piece.range.pages(), [&](PageIndex from, PageIndex to) {
         const VirtAddr at = piece.range.start + bytes_of(from - first);
         (void)space->uffd.write_protect({at, at + bytes_of(to - from)});
       });
@@ -105,22 +124,22 @@ void OwnFiles::cut_off(const cache::FullFile& file, PageIndex end) {
   }
 }
 
-Result<void> OwnFiles::write_back_locked(cache::FullFile& file, PageIndex first, PageIndex last) {
+Result<void> OwnFiles::write_back_locked(cache::FullFile& file, PageIndex first, PageIndex last, cache::Hurry hurry) {
   vm::PageSet pages = file.take_dirty(first, last), failed;
   if (pages.empty()) return {};
   guard(file, pages);
   if (order_) order_->closed(file, pages);
   Result<void> done;
   if (Failures* failures = supervisor_.failures()) done = failures->before_write_back(file, pages, failed);
-  auto written = file.write(pages);
+  auto written = file.write(pages, hurry);
   file.put_back(failed);
   return done ? std::move(written) : done;
 }
 
-Result<void> OwnFiles::write_back(cache::FullFile& file, PageIndex first, PageIndex last) {
+Result<void> OwnFiles::write_back(cache::FullFile& file, PageIndex first, PageIndex last, cache::Hurry hurry) {
   if (!file.any_dirty(first, last)) return {};
   const std::unique_lock contents(file.contents());
-  return write_back_locked(file, first, last);
+  return write_back_locked(file, first, last, hurry);
 }
 
 Result<void> OwnFiles::write_back_all() {
@@ -180,10 +199,10 @@ void OwnFiles::leave(Space& space) {
 }
 
 void OwnFiles::refresh(cache::FullFile& file) {
-  if (!file.outdated()) return;
+  if (!file.may_be_outdated()) return;
   const std::unique_lock contents(file.contents());
   const Bytes old_size = file.size();
-  count_gone(file.changed(0, kAll));
+  count_gone(file.start_anew());
   changed(file, 0, kAll, old_size);
 }
 

@@ -30,9 +30,10 @@ class OwnFiles {
   void stop();
 
   // Writes the dirty pages of [first, last) back. EIO, ENOSPC and the like: some are still dirty.
-  Result<void> write_back(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll);
+  Result<void> write_back(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll, cache::Hurry hurry = cache::Hurry::No);
   // The same for a caller that holds file.contents().
-  Result<void> write_back_locked(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll);
+  Result<void> write_back_locked(cache::FullFile& file, PageIndex first = 0, PageIndex last = kAll,
+                                 cache::Hurry hurry = cache::Hurry::No);
   // All files; the first error.
   Result<void> write_back_all();
   // What msync, fsync and fdatasync mean: a write-back of [first, last), then the host's own (synchronise.cc). Errors are

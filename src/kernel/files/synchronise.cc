@@ -14,7 +14,7 @@
 namespace pagefold::kernel {
 
 Result<void> OwnFiles::synchronise(const std::shared_ptr<cache::FullFile>& file, const HostSync& host, PageIndex first, PageIndex last) {
-  if (auto done = write_back(*file, first, last); !done) {
+  if (auto done = write_back(*file, first, last, cache::Hurry::Yes); !done) {
     (void)file->take_error();  // told now
     return done;
   }
