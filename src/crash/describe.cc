@@ -6,10 +6,12 @@
 #include <array>
 #include <map>
 
+#include "crash/fallocate.h"
+
 namespace pagefold::crash {
 namespace {
 
-// {0} the file, {1} offset, {2} length, {3} size, {4} page, {5} name, {6} other name
+// {0} the file, {1} offset, {2} length, {3} size, {4} page, {5} name, {6} other name, {7} what fallocate does
 constexpr std::array<const char*, kEventKinds> kSentences = {
     "the program starts",
     "create {5}",
@@ -19,7 +21,7 @@ constexpr std::array<const char*, kEventKinds> kSentences = {
     "store to {0}, page {4}",
     "write {2} bytes to {0} at {1}",
     "truncate {0} to {3} bytes",
-    "fallocate {0}, {2} bytes at {1}",
+    "{7} {0}, {2} bytes at {1}",
     "fsync {0}",
     "fdatasync {0}",
     "msync {0}, {2} bytes at {1}",
@@ -27,6 +29,9 @@ constexpr std::array<const char*, kEventKinds> kSentences = {
     "the program says {5}",
     "",
 };
+
+constexpr std::array<const char*, 5> kFallocates = {"fallocate", "punch a hole into", "zero a range of", "collapse a range of",
+                                                    "insert a range into"};
 
 std::string name_of(const History& history, FileNumber file) {
   if (file == kRoot) return "the directory";
@@ -83,7 +88,8 @@ std::string describe(const History& history, const Event& event) {
   const std::string name = event.kind == EventKind::Output ? first_line(event.text) : event.name;
   std::string text =
       fmt::format(fmt::runtime(kSentences[static_cast<std::size_t>(event.kind)]), name_of(history, event.file),
-                  event.offset, event.length, event.size, page_of(event.offset), name, event.to_name);
+                  event.offset, event.length, event.size, page_of(event.offset), name, event.to_name,
+                  kFallocates[static_cast<std::size_t>(fallocate_of(event.mode))]);
   if (!event.place.empty()) text += fmt::format("  ({})", event.place);
   return text;
 }

@@ -30,7 +30,7 @@ enum class EventKind : std::uint8_t {
   Store,      // a page of a shared mapping has been stored to
   Write,      // write(2) and its relatives
   Truncate,   // truncate(2), ftruncate(2), O_TRUNC
-  Allocate,   // fallocate(2), holes and zeros included
+  Allocate,   // fallocate(2) in `mode`: blocks are reserved, become holes or zeros, or are taken out or put in
   Sync,       // fsync(2) of `file`, which may be a directory, has returned
   SyncData,   // fdatasync(2)
   SyncRange,  // msync(2) with MS_SYNC: bytes [offset, offset + length)
@@ -63,7 +63,7 @@ struct Event {
   FileNumber directory = kNoFile, to_directory = kNoFile;
   std::string name{}, to_name{};
   FileType type = FileType::Regular;
-  std::uint32_t mode = 0644;
+  std::uint32_t mode = 0644;  // Create: the file's; Allocate: that of fallocate(2)
   std::string text{};  // Output; the target of a symbolic link
   // A store that was seen together with the event before it: which of them came first is not known.
   bool together = false;

@@ -2,7 +2,7 @@
 // once, so that a recorder that is killed loses nothing it had been told; a record that was cut short, and whatever
 // follows it, is left out when the log is read.
 //
-//   file    "PAGEFOLD" "CRASHLOG" u32 version (2) u32 0, then records
+//   file    "PAGEFOLD" "CRASHLOG" u32 version (3) u32 0, then records
 //   record  u32 length of the payload, u32 number of the record, u64 checksum (XXH3 of the payload, seeded with the
 //   number)
 // Numbers are little-endian.
@@ -19,7 +19,7 @@
 
 namespace pagefold::crash {
 
-inline constexpr std::uint32_t kLogVersion = 2;
+inline constexpr std::uint32_t kLogVersion = 3;
 
 // Events and the memory their pieces point into.
 class Log {

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
+
+#include "crash/allocations.h"
+#include "crash/fallocate.h"
 
 namespace pagefold::crash {
 namespace {
@@ -54,12 +58,15 @@ class Ruler {
       case Model::Posix:
         syncs_promise();
         one_object_is_written_in_order();
+        moved_data_is_written_first();
         break;
       case Model::Ext4Ordered:
-        find_allocations();
+        blocks_ = allocations_of(history_);
         syncs_promise();
         one_object_is_written_in_order();
+        moved_data_is_written_first();
         journal_is_in_order();
+        new_blocks_come_by_the_journal();
         data_before_size();
         renames_bring_data();
         break;
@@ -109,48 +116,6 @@ class Ruler {
     return end;
   }
 
-  // Data atoms that bring a page which its file did not have before; of these, the delayed ones get their block when
-  // they are written back, the others have had it since a fallocate.
-  void find_allocations() {
-    allocates_.resize(atoms().size());
-    delayed_.resize(atoms().size());
-    std::map<FileNumber, std::set<PageIndex>> has, reserved;
-    for (const auto& [number, file] : history_.files())
-      for (Bytes at = 0; at < history_.initial()[file.size].number; at += kPageSize) has[number].insert(page_of(at));
-    AtomNumber a = 0;
-    for (Position p = history_.log().begin(); p < events().size(); ++p) {
-      for (; a < atoms().size() && atoms()[a].event == p; ++a)
-        follow_allocation(a, has[atoms()[a].file], reserved[atoms()[a].file]);
-      const Event& event = events()[p];
-      if (event.kind != EventKind::Allocate) continue;
-      for (Bytes at = page_down(event.offset); at < event.offset + event.length; at += kPageSize)
-        reserved[event.file].insert(page_of(at));
-    }
-  }
-
-  void follow_allocation(AtomNumber a, std::set<PageIndex>& pages, std::set<PageIndex>& reserved) {
-    for (const Change& change : atoms()[a].changes) {
-      const Unit& unit = history_.units()[change.unit];
-      const PageIndex page = page_of(unit.index * history_.grain());
-      if (unit.kind == UnitKind::Data && atoms()[a].kind == Atom::Kind::Data) {
-        allocates_[a] = pages.insert(page).second || continues(a);
-        delayed_[a] = allocates_[a] && !reserved.contains(page);
-      }
-      if (unit.kind == UnitKind::Size && atoms()[a].kind == Atom::Kind::Resize)
-        for (auto* some : {&pages, &reserved})
-          some->erase(some->lower_bound(page_of(page_up(change.value.number))), some->end());
-    }
-  }
-
-  // The sectors of one page that one event has written belong together.
-  [[nodiscard]] bool continues(AtomNumber a) const {
-    if (a == 0 || !allocates_[a - 1] || atoms()[a - 1].event != atoms()[a].event) return false;
-    const auto page = [this](AtomNumber n) {
-      return page_of(history_.units()[atoms()[n].changes.front().unit].index * history_.grain());
-    };
-    return page(a - 1) == page(a);
-  }
-
   void syncs_promise() {
     for (Position p = history_.log().begin(); p < events().size(); ++p) {
       const Event& sync = events()[p];
@@ -187,6 +152,41 @@ class Ruler {
     }
   }
 
+  // Collapsing and inserting ranges begins by writing out all that is going to move (fs/ext4/extents.c, ext4_collapse_range();
+  // fs/xfs/xfs_bmap_util.c, xfs_prepare_shift()).
+  void moved_data_is_written_first() {
+    for (AtomNumber a = 0; a < atoms().size(); ++a) {
+      const Event& event = events()[atoms()[a].event];
+      if (event.kind != EventKind::Allocate || !moves_the_rest(event.mode)) continue;
+      for (AtomNumber b = 0; b < a; ++b)
+        if (atoms()[b].file == atoms()[a].file && atoms()[b].kind == Atom::Kind::Data && reaches(atoms()[b], event.offset)) need(a, b);
+    }
+  }
+  [[nodiscard]] bool reaches(const Atom& data, Bytes from) const {
+    return (history_.units()[data.changes.front().unit].index + 1) * history_.grain() > from;
+  }
+
+  // A block becomes part of its file by the journal, when the data is written back; so does a new size. By then the journal has all
+  // that came before the write (fs/ext4/inode.c, mpage_map_and_submit_extent(), ext4_convert_unwritten_extents()). Where a range was
+  // taken out or put in, the data that lies behind it now is found by way of the journal, too.
+  void new_blocks_come_by_the_journal() {
+    std::optional<AtomNumber> before;
+    std::map<FileNumber, Bytes> moved_from;
+    for (AtomNumber a = 0; a < atoms().size(); ++a) {
+      const Atom& atom = atoms()[a];
+      const Event& event = events()[atom.event];
+      if (event.kind == EventKind::Allocate && moves_the_rest(event.mode)) {
+        const auto [it, first] = moved_from.try_emplace(atom.file, event.offset);
+        if (!first) it->second = std::min(it->second, event.offset);
+      }
+      const auto moved = moved_from.find(atom.file);
+      const bool found_by_it = atom.kind == Atom::Kind::Growth || blocks_.allocates[a] ||
+                               (atom.kind == Atom::Kind::Data && moved != moved_from.end() && reaches(atom, moved->second));
+      if (before && found_by_it) need(a, *before);
+      if (in_journal(atom)) before = a;
+    }
+  }
+
   // data=ordered: blocks that are allocated are written before the transaction that makes them part of the file. With
   // delayed allocation, they are allocated when they are written back; the size on the disk follows (i_disksize).
   void data_before_size() {
@@ -195,7 +195,7 @@ class Ruler {
       if (atoms()[a].kind != Atom::Kind::Growth) continue;
       std::vector<AtomNumber>& data = extending[atoms()[a].file];
       for (AtomNumber b = a; b-- > 0 && atoms()[b].event == atoms()[a].event;)
-        if (allocates_[b]) data.push_back(b);
+        if (blocks_.allocates[b]) data.push_back(b);
       for (const AtomNumber b : data) need(a, b);
     }
   }
@@ -211,7 +211,7 @@ class Ruler {
       const bool replaces =
           events()[atom.event].kind == EventKind::Rename && entries[atom.changes.back().unit] != kNoFile;
       for (AtomNumber b = 0; replaces && b < a; ++b)
-        if (atoms()[b].file == atom.file && (delayed_[b] || atoms()[b].kind == Atom::Kind::Growth)) need(a, b);
+        if (atoms()[b].file == atom.file && (blocks_.delayed[b] || atoms()[b].kind == Atom::Kind::Growth)) need(a, b);
       for (const Change& change : atom.changes) entries[change.unit] = change.value.number;
     }
   }
@@ -243,7 +243,7 @@ class Ruler {
   const History& history_;
   Model model_;
   Rules rules_;
-  std::vector<bool> allocates_, delayed_;
+  Allocations blocks_;
 };
 
 }  // namespace

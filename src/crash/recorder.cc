@@ -2,11 +2,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
 #include <set>
+
+#include "crash/fallocate.h"
 
 namespace pagefold::crash {
 namespace {
@@ -59,8 +62,8 @@ bool Recorder::watches(FileId id) {
 
 void Recorder::stored(const Caller& caller, const Stored& page) {
   const std::lock_guard lock(mutex_);
-  // What the thread's last call did came first; if nobody knows the thread, what any call did.
-  if (caller.thread == 0 ? !pending_.empty() : pending_.contains(caller.thread)) catch_up(caller);
+  // Each call closes the pages that are open when it begins: what such calls have done by now came before what was stored.
+  if (!pending_.empty()) catch_up(caller);
   const auto it = files_.find(page.file);
   if (it == files_.end()) return;
   File& file = it->second;
@@ -143,6 +146,9 @@ std::uint32_t Recorder::code_of(const Caller& caller) {
 }
 
 void Recorder::catch_up(const Caller& caller, Compare compare) {
+  // Threads that have ended do nothing more, but for what is seen now.
+  std::erase_if(pending_, [](const auto& entry) { return entry.second.ended; });
+  for (auto& [thread, pending] : pending_) pending.ended = ::kill(thread, 0) != 0 && errno == ESRCH;
   observe(caller, compare);
   const auto mine = pending_.find(caller.thread);
   if (mine == pending_.end()) return;
@@ -269,18 +275,17 @@ void Recorder::compare_contents(const Caller& caller, FileId id, File& file, Com
   struct stat status {};
   if (::fstat(file.fd.get(), &status) != 0) return;
   const auto size = static_cast<Bytes>(status.st_size);
-  const bool somewhere =
-      std::ranges::any_of(pending_, [](const auto& entry) { return entry.second.intent.kind == Kind::Copy; });
-  Result<void> done = take_resize(caller, id, file, size);
+  Result<void> done = take_resize(caller, id, file, size, status.st_blocks);
   if (done) done = take_writes(id, file, size);
-  if (done && (file.fresh || somewhere || size != file.shadow.size() || compare == Compare::Everywhere))
+  if (done && (file.fresh || size != file.shadow.size() || compare == Compare::Everywhere))
     done = take_rest(caller, file, size);
   if (!done && !error_) error_ = done.error();
   file.fresh = false;
 }
 
-// truncate and fallocate: to a new size, or zeros within the old.
-Result<void> Recorder::take_resize(const Caller& caller, FileId id, File& file, Bytes size) {
+// truncate and fallocate: to a new size, zeros within the old, or other contents from there on. A fallocate that changes nothing
+// that can be read shows by the file's blocks.
+Result<void> Recorder::take_resize(const Caller& caller, FileId id, File& file, Bytes size, blkcnt_t blocks) {
   const auto pending = std::ranges::find_if(pending_, [&](const auto& entry) {
     return entry.second.intent.file == id &&
            (entry.second.intent.kind == Kind::Truncate || entry.second.intent.kind == Kind::Allocate);
@@ -299,14 +304,19 @@ Result<void> Recorder::take_resize(const Caller& caller, FileId id, File& file, 
   }
   Shadow::Patch patch;
   if (allocates) {
-    event.offset = pending->second.intent.offset;
-    const Bytes end = std::min({end_of(pending->second.intent), file.shadow.size(), size});
-    event.length = pending->second.intent.length;
+    const Intent& intent = pending->second.intent;
+    event.offset = intent.offset;
+    event.length = intent.length;
+    event.mode = static_cast<std::uint32_t>(intent.mode);
+    const Bytes all = std::min(file.shadow.size(), size);
+    const Bytes end = moves_the_rest(event.mode) ? all : std::min(end_of(intent), all);
     if (event.offset < end)
       patch = file.shadow.take(PAGEFOLD_TRY(Data::read(file.fd.get(), event.offset, end)), event.offset, end);
   }
   event.pieces = patch.pieces;
-  if (event.size != Event::kSameSize || !event.pieces.empty())
+  const bool other_blocks = allocates && blocks != file.blocks;
+  file.blocks = blocks;
+  if (event.size != Event::kSameSize || !event.pieces.empty() || other_blocks)
     log_event(std::move(event), asked ? pending->second.caller : caller);
   return {};
 }

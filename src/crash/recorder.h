@@ -46,6 +46,7 @@ class Recorder final : public event::FileWatch {
     FileType type = FileType::Regular;
     UniqueFd fd;
     Shadow shadow;
+    blkcnt_t blocks = 0;  // when last looked at
     bool fresh = true;  // never compared yet
     int names = 0;
   };
@@ -59,6 +60,7 @@ class Recorder final : public event::FileWatch {
   struct Pending {
     Caller caller;
     Intent intent;
+    bool ended = false;  // the thread has
   };
 
   Recorder(Selection selection, LogWriter log) : selection_(std::move(selection)), log_(std::move(log)) {}
@@ -71,7 +73,7 @@ class Recorder final : public event::FileWatch {
   FileId meet(const Name& name, const Found& found, const std::string& path);
   void compare_names(const Caller& caller, const std::map<Name, Found>& found);
   void compare_contents(const Caller& caller, FileId id, File& file, Compare compare);
-  Result<void> take_resize(const Caller& caller, FileId id, File& file, Bytes size);
+  Result<void> take_resize(const Caller& caller, FileId id, File& file, Bytes size, blkcnt_t blocks);
   Result<void> take_writes(FileId id, File& file, Bytes size);
   Result<void> take_rest(const Caller& caller, File& file, Bytes size);
   void log_event(Event event, const Caller& caller);

@@ -40,8 +40,7 @@ class FileWatch {
   // What a call is about to do to the bytes [offset, offset + length) of a file.
   struct Intent {
     enum class Kind {
-      Other,  // to names, or to a file that only the host knows how to find
-      Copy,   // to the contents of some file
+      Other,  // to names, or to the size of a file that only the host knows how to find
       Write,
       Truncate,
       Allocate
@@ -49,6 +48,7 @@ class FileWatch {
     FileId file;
     Bytes offset = 0, length = 0;
     bool waits_for_disk = false;  // a write with O_SYNC, O_DSYNC and the like
+    int mode = 0;                 // Allocate: that of fallocate(2)
   };
   enum class Scope { File, Data, Range, All };  // fsync, fdatasync, msync, sync
   // A page as it is after stores that were made between two moments of one clock; 0: nobody knows since when.

@@ -1,5 +1,7 @@
 #include "crash_reference.h"
 
+#include <linux/falloc.h>
+
 #include <algorithm>
 
 namespace pagefold::crash::reference {
@@ -42,10 +44,10 @@ class Judge {
       case Model::Strict:
         return in_program_order();
       case Model::Posix:
-        return keeps_promises() && objects_in_order();
+        return keeps_promises() && objects_in_order() && moved_data_first();
       case Model::Ext4Ordered:
-        return keeps_promises() && objects_in_order() && journal_in_order() && data_before_size() &&
-               renames_bring_data();
+        return keeps_promises() && objects_in_order() && moved_data_first() && journal_in_order() &&
+               new_blocks_by_the_journal() && data_before_size() && renames_bring_data();
     }
     return false;
   }
@@ -130,6 +132,46 @@ class Judge {
     }
     return true;
   }
+  // "Collapsing and inserting a range writes out first what is going to move."
+  [[nodiscard]] bool moves(std::size_t i) const { return play_.events[at(i).event].mode == FALLOC_FL_COLLAPSE_RANGE || play_.events[at(i).event].mode == FALLOC_FL_INSERT_RANGE; }
+  [[nodiscard]] bool lies_behind(std::size_t i, Bytes offset) const {
+    return at(i).kind == Effect::Kind::Slot && static_cast<Bytes>(std::stoi(at(i).sets.begin()->first.substr(2)) + 1) * play_.slot > offset;
+  }
+  [[nodiscard]] bool moved_data_first() const {
+    for (std::size_t i = 0; i < there_.size(); ++i)
+      for (std::size_t k = 0; k < i && there_[i] && moves(i); ++k)
+        if (at(k).file == at(i).file && lies_behind(k, play_.events[at(i).event].offset) && !there_[k]) return false;
+    return true;
+  }
+  // "New blocks and new sizes become part of a file by the journal, and so does what lies behind a range that was moved: with all
+  // that the journal had before."
+  [[nodiscard]] bool by_the_journal(std::size_t i) const {
+    bool moved = false;
+    for (std::size_t p = play_.begin; p < at(i).event; ++p) {
+      const Event& event = play_.events[p];
+      const bool moves = event.kind == EventKind::Allocate && (event.mode == FALLOC_FL_COLLAPSE_RANGE || event.mode == FALLOC_FL_INSERT_RANGE);
+      moved = moved || (moves && event.file == static_cast<FileNumber>(at(i).file + 2) && lies_behind(i, event.offset));
+    }
+    return at(i).kind == Effect::Kind::Growth || (at(i).kind == Effect::Kind::Slot && (at(i).allocates || moved));
+  }
+  // "A page that is written back contains all earlier stores to it": what these need, it needs.
+  [[nodiscard]] std::vector<std::size_t> contained_in(std::size_t i) const {
+    std::vector<std::size_t> all = {i};
+    for (std::size_t k = i; k-- > 0 && at(i).kind == Effect::Kind::Slot;) {
+      if (shares(i, k) && at(k).kind != Effect::Kind::Slot) break;
+      if (shares(i, k)) all.push_back(k);
+    }
+    return all;
+  }
+  [[nodiscard]] bool new_blocks_by_the_journal() const {
+    for (std::size_t i = 0; i < there_.size(); ++i) {
+      if (!there_[i]) continue;
+      for (const std::size_t part : contained_in(i))
+        for (std::size_t k = 0; k < part && by_the_journal(part); ++k)
+          if (journalled(k) && !there_[k]) return false;
+    }
+    return true;
+  }
   // "Blocks that a write allocates are on the disk before the size that shows them."
   [[nodiscard]] bool data_before_size() const {
     for (std::size_t i = 0; i < there_.size(); ++i)
@@ -210,9 +252,17 @@ void Play::play(const Step& step) {
     case Do::Truncate:
       return resize(step.file, step.first % (kSlots + 1));
     case Do::PunchHole:
-      return from < size ? zero(step.file, from, std::min(size, from + 2), false) : void();
-    case Do::Allocate:
-      return zero(step.file, from, from + 1, true);
+      return from < size ? allocate(step.file, from, from + 2, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) : void();
+    case Do::ZeroRange:
+      return allocate(step.file, from, std::min(kSlots, from + 2), FALLOC_FL_ZERO_RANGE);
+    case Do::Reserve:
+      return allocate(step.file, from, from + 1, 0);
+    case Do::ReserveBehindTheEnd:
+      return allocate(step.file, from, from + 2, FALLOC_FL_KEEP_SIZE);
+    case Do::Collapse:
+      return move(step.file, from, FALLOC_FL_COLLAPSE_RANGE);
+    case Do::Insert:
+      return move(step.file, from, FALLOC_FL_INSERT_RANGE);
     case Do::Create:
     case Do::Link:
     case Do::Unlink:
@@ -258,27 +308,72 @@ void Play::resize(int file, int size) {
   for (int s = size; s < old; ++s) sets[slot_key(file, s)] = 0;
   effect(Effect::Kind::Resize, file, sets);
   const int pages = static_cast<int>(page_of(page_up(e.size)));
-  if (size == old) return;
   for (std::set<int>* some : {&allocated_[file], &reserved_[file]}) some->erase(some->lower_bound(pages), some->end());
 }
 
-// fallocate(2): a hole, or blocks for what comes later, which may lie behind the end.
-void Play::zero(int file, int from, int to, bool allocates) {
+// Pages all of whose slots are in the range or behind the end.
+std::set<int> Play::whole_pages(int file, int from, int to) const {
+  const int size = value(now_, size_key(file));
+  std::set<int> whole, rest;
+  for (int s = 0; s < 2 * kSlots; ++s) (s >= from && s < to) || s >= size ? whole.insert(page_of_slot(s)) : rest.insert(page_of_slot(s));
+  for (const int page : rest) whole.erase(page);
+  std::erase_if(whole, [&](int page) { return page < page_of_slot(from) || page > page_of_slot(to - 1); });
+  return whole;
+}
+
+// fallocate(2): a hole, zeros, or blocks for what comes later, which may lie behind the end.
+void Play::allocate(int file, int from, int to, std::uint32_t mode) {
   Event e = of(file, EventKind::Allocate);
+  e.mode = mode;
   e.offset = static_cast<Bytes>(from) * slot;
   e.length = static_cast<Bytes>(to - from) * slot;
   const int size = value(now_, size_key(file));
+  const bool punches = (mode & FALLOC_FL_PUNCH_HOLE) != 0, zeros = (mode & FALLOC_FL_ZERO_RANGE) != 0;
   std::map<std::string, int> sets;
-  if (allocates) {
-    if (to > size) e.size = static_cast<Bytes>(to) * slot;
-    if (to > size) sets[size_key(file)] = to;
-  } else {
-    e.pieces.push_back({e.offset, {}, e.length});
-    for (int s = from; s < to; ++s) sets[slot_key(file, s)] = 0;
+  if ((mode & FALLOC_FL_KEEP_SIZE) == 0 && to > size) {
+    e.size = static_cast<Bytes>(to) * slot;
+    sets[size_key(file)] = to;
+  }
+  for (int s = from; (punches || zeros) && s < std::min(to, size); ++s) {
+    e.pieces.push_back({static_cast<Bytes>(s) * slot, {}, slot});
+    sets[slot_key(file, s)] = 0;
   }
   event(e);
   effect(Effect::Kind::Resize, file, sets);
-  for (int s = from; s < to; ++s) reserved_[file].insert(page_of_slot(s));
+  if (punches || zeros)
+    for (const int page : whole_pages(file, from, to)) allocated_[file].erase(page), reserved_[file].erase(page);
+  for (int s = from; !punches && s < to; ++s) reserved_[file].insert(page_of_slot(s));
+}
+
+// A page is taken out, or put in, and what follows moves.
+void Play::move(int file, int from, std::uint32_t mode) {
+  const int page = page_of_slot(from), step = static_cast<int>(kPageSize / slot), size = value(now_, size_key(file));
+  const bool up = mode == FALLOC_FL_INSERT_RANGE;
+  from = page * step;
+  if (up ? from >= size || size + step > kSlots : from + step >= size) return;
+  Event e = of(file, EventKind::Allocate);
+  e.mode = mode;
+  e.offset = static_cast<Bytes>(from) * slot;
+  e.length = kPageSize;
+  const int after = up ? size + step : size - step;
+  e.size = static_cast<Bytes>(after) * slot;
+  std::map<std::string, int> sets = {{size_key(file), after}};
+  for (int s = from; s < std::max(size, after); ++s) {
+    const int source = up ? s - step : s + step;
+    const int number = source < from || source >= size ? 0 : value(now_, slot_key(file, source));
+    sets[slot_key(file, s)] = number;
+    if (s >= after) continue;
+    bytes_.emplace_back(slot, static_cast<std::byte>(number));
+    e.pieces.push_back({static_cast<Bytes>(s) * slot, bytes_.back(), 0});
+  }
+  event(e);
+  effect(Effect::Kind::Resize, file, sets);
+  for (std::set<int>* some : {&allocated_[file], &reserved_[file]}) {
+    std::set<int> moved;
+    for (const int p : *some)
+      if (up || p != page) moved.insert(p < page ? p : up ? p + 1 : p - 1);
+    *some = moved;
+  }
 }
 
 void Play::name(const Step& step) {

@@ -26,7 +26,11 @@ enum class Do {
   StoreTogether,
   Truncate,
   PunchHole,
-  Allocate,
+  ZeroRange,
+  Reserve,
+  ReserveBehindTheEnd,
+  Collapse,
+  Insert,
   Create,
   Link,
   Unlink,
@@ -39,7 +43,7 @@ enum class Do {
   SlowSync,
   Tell
 };
-inline constexpr int kDos = 17;
+inline constexpr int kDos = 21;
 
 // What a program does. first, second: names, slots, lengths, as `what` wants them.
 struct Step {
@@ -77,7 +81,9 @@ class Play {
   void play(const Step& step);
   void fill(EventKind kind, int file, int from, int to, bool together);
   void resize(int file, int size);
-  void zero(int file, int from, int to, bool allocates);
+  void allocate(int file, int from, int to, std::uint32_t mode);
+  void move(int file, int from, std::uint32_t mode);
+  [[nodiscard]] std::set<int> whole_pages(int file, int from, int to) const;
   void name(const Step& step);
   void sync(const Step& step);
   void event(const Event& e);

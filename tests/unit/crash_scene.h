@@ -1,6 +1,8 @@
 // Logs made by hand, for tests of the crash room: files "a", "b" ... in one directory, pages filled with one byte each.
 #pragma once
 
+#include <linux/falloc.h>
+
 #include <deque>
 #include <map>
 #include <set>
@@ -38,10 +40,11 @@ class Scene {
     return log_.add(e);
   }
   Position truncate(FileNumber file, Bytes size) { return log_.add({.kind = EventKind::Truncate, .file = file, .size = sizes_[file] = size}); }
-  // fallocate(2) of room for pages [first, first + count), which are holes.
-  Position allocate(FileNumber file, PageIndex first, PageIndex count) {
-    Event e{.kind = EventKind::Allocate, .file = file, .offset = bytes_of(first), .length = bytes_of(count)};
-    if (e.offset + e.length > sizes_[file]) e.size = sizes_[file] = e.offset + e.length;
+  // fallocate(2) of pages [first, first + count): room, which are holes; or another mode that moves nothing.
+  Position allocate(FileNumber file, PageIndex first, PageIndex count, std::uint32_t mode = 0) {
+    Event e{.kind = EventKind::Allocate, .file = file, .offset = bytes_of(first), .length = bytes_of(count), .mode = mode};
+    if (mode != 0) e.pieces.push_back({e.offset, {}, e.length});
+    if ((mode & FALLOC_FL_KEEP_SIZE) == 0 && e.offset + e.length > sizes_[file]) e.size = sizes_[file] = e.offset + e.length;
     return log_.add(e);
   }
   Position rename(FileNumber file, const std::string& from, const std::string& to) {

@@ -22,7 +22,7 @@
 
 namespace pagefold::kernel {
 
-struct CallSubject;  // what a call is about; failure_calls.cc
+struct CallSubject;  // call_subject.h
 
 class Failures {
  public:

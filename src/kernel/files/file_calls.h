@@ -58,6 +58,15 @@ class Changing {
   std::optional<ActingAs> acting_;
 };
 
+// The arguments of sendfile, splice and copy_file_range.
+struct CopyCall {
+  int in, out;
+  VirtAddr in_offset, out_offset;  // of the guest's off_t; 0: none
+  Bytes length;
+  unsigned flags;
+};
+CopyCall copy_call(const Call& call);
+
 // Writes through this file with these flags of pwritev2 go to its end.
 bool appends(const GuestFile& file, int flags);
 Bytes size_of(const GuestFile& file);

@@ -15,30 +15,15 @@
 #include "kernel/memory/guest_memory.h"
 
 namespace pagefold::kernel {
-namespace {
 
-struct Copy {
-  int in, out;
-  VirtAddr in_offset, out_offset;  // of the guest's off_t; 0: none
-  Bytes length;
-  unsigned flags;
-};
-
-Copy copy_of(const Call& call) {
+CopyCall copy_call(const Call& call) {
   if (call.notification.data.nr == SYS_sendfile)
-    return {static_cast<int>(call.argument(1)),
-            static_cast<int>(call.argument(0)),
-            call.argument(2),
-            0,
-            call.argument(3),
-            0};
-  return {static_cast<int>(call.argument(0)),
-          static_cast<int>(call.argument(2)),
-          call.argument(1),
-          call.argument(3),
-          call.argument(4),
-          static_cast<unsigned>(call.argument(5))};
+    return {static_cast<int>(call.argument(1)), static_cast<int>(call.argument(0)), call.argument(2), 0, call.argument(3), 0};
+  return {static_cast<int>(call.argument(0)), static_cast<int>(call.argument(2)), call.argument(1),
+          call.argument(3),                   call.argument(4),                   static_cast<unsigned>(call.argument(5))};
 }
+
+namespace {
 
 // A pipe with nothing in it: nothing may be held up while we wait for it. False: the guest gave up.
 bool wait_for_input(const Call& call, int fd) {
@@ -49,7 +34,7 @@ bool wait_for_input(const Call& call, int fd) {
   return true;
 }
 
-ssize_t copy_once(const Call& call, const Copy& copy, int in, int out, off_t* in_at, off_t* out_at) {
+ssize_t copy_once(const Call& call, const CopyCall& copy, int in, int out, off_t* in_at, off_t* out_at) {
   switch (call.notification.data.nr) {
     case SYS_sendfile:
       return ::sendfile(out, in, in_at, std::min(copy.length, kStep));
@@ -61,7 +46,7 @@ ssize_t copy_once(const Call& call, const Copy& copy, int in, int out, off_t* in
 }
 
 // Into a regular file. What was there before is not asked for: the frames of the pages hit are dropped and read again.
-Result<std::int64_t> copy_into(const Call& call, const Copy& copy, int in, GuestFile& out) {
+Result<std::int64_t> copy_into(const Call& call, const CopyCall& copy, int in, GuestFile& out) {
   std::array<off_t, 2> at{};
   const std::array<VirtAddr, 2> from{copy.in_offset, copy.out_offset};
   for (std::size_t i = 0; i < 2; ++i)
@@ -93,7 +78,7 @@ Result<std::int64_t> copy_into(const Call& call, const Copy& copy, int in, Guest
 }  // namespace
 
 void on_file_copy(const Call& call) {
-  Copy copy = copy_of(call);
+  CopyCall copy = copy_call(call);
   copy.length = std::min(copy.length, call.most);
   Result<std::int64_t> done = 0;
   {

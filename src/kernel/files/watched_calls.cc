@@ -75,16 +75,20 @@ bool writes_through(const Call& call, int flags) {
   return (flags & O_DSYNC) != 0 || (call.notification.data.nr == SYS_pwritev2 && (call.argument(5) & kSync) != 0);
 }
 
+// For a call that gives no offset.
+Bytes where_it_writes(int fd, const struct stat& status) {
+  if ((::fcntl(fd, F_GETFL) & O_APPEND) != 0) return static_cast<Bytes>(status.st_size);
+  return static_cast<Bytes>(std::max<off_t>(0, ::lseek(fd, 0, SEEK_CUR)));
+}
+
 Intent intent_to_write(const Call& call, int fd, const struct stat& status) {
   Bytes length = 0;
   for (const iovec& part : buffers_of(call)) length += part.iov_len;
-  const int flags = ::fcntl(fd, F_GETFL);
-  Bytes offset = static_cast<Bytes>(status.st_size);
-  if (is_positional(call.notification.data.nr) && static_cast<std::int64_t>(call.argument(3)) >= 0)
-    offset = call.argument(3);
-  else if ((flags & O_APPEND) == 0)
-    offset = static_cast<Bytes>(::lseek(fd, 0, SEEK_CUR));
-  return {Intent::Kind::Write, id_of(status), offset, length, writes_through(call, flags)};
+  const bool given = is_positional(call.notification.data.nr) && static_cast<std::int64_t>(call.argument(3)) >= 0;
+  Bytes offset = given ? call.argument(3) : where_it_writes(fd, status);
+  const bool appends = call.notification.data.nr == SYS_pwritev2 && (call.argument(5) & RWF_APPEND) != 0;
+  if (appends) offset = static_cast<Bytes>(status.st_size);
+  return {Intent::Kind::Write, id_of(status), offset, length, writes_through(call, ::fcntl(fd, F_GETFL))};
 }
 
 // Stores that came before the call are in the files, and told, before it goes on.
@@ -120,12 +124,20 @@ void on_write(const Call& call) {
 
 void on_other(const Call& call) { pass_on(call, {}); }
 
-void on_copy(const Call& call) { pass_on(call, {Intent::Kind::Copy, {}, 0, 0}); }
-
-// Collapsing or inserting a range moves all that comes behind it.
-Bytes bytes_changed(const Call& call) {
-  constexpr std::uint64_t kMoves = FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE;
-  return (call.argument(1) & kMoves) != 0 ? ~Bytes{0} : call.argument(3);
+// sendfile, splice and copy_file_range: a write to what they copy into, if that is a file.
+void on_copy(const Call& call) {
+  const CopyCall copy = copy_call(call);
+  Intent intent;
+  {
+    const UniqueFd fd = borrowed(call, static_cast<std::uint64_t>(copy.out));
+    struct stat status {};
+    if (fd && ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode)) {
+      Bytes offset = where_it_writes(fd.get(), status);
+      if (copy.out_offset != 0 && !read_guest(call.space(), copy.out_offset, &offset, sizeof offset)) offset = 0;
+      intent = {Intent::Kind::Write, id_of(status), offset, copy.length};
+    }
+  }
+  pass_on(call, intent);
 }
 
 // fd, and the bytes it means.
@@ -137,7 +149,7 @@ void on_resize(const Call& call) {
     if (fd && ::fstat(fd.get(), &status) == 0) {
       const bool truncates = call.notification.data.nr == SYS_ftruncate;
       intent = truncates ? Intent{Intent::Kind::Truncate, id_of(status), 0, call.argument(1)}
-                         : Intent{Intent::Kind::Allocate, id_of(status), call.argument(2), bytes_changed(call)};
+                         : Intent{Intent::Kind::Allocate, id_of(status), call.argument(2), call.argument(3), false, static_cast<int>(call.argument(1))};
     }
   }
   pass_on(call, intent);
@@ -228,7 +240,7 @@ constexpr SyscallRow kWatched[] = {
     watched(SYS_pwritev2, on_write),   watched(SYS_sendfile, on_copy),
     watched(SYS_splice, on_copy),      watched(SYS_copy_file_range, on_copy),
     watched(SYS_ftruncate, on_resize), watched(SYS_fallocate, on_resize),
-    watched(SYS_truncate, on_copy),    watched(SYS_fsync, on_sync),
+    watched(SYS_truncate, on_other),   watched(SYS_fsync, on_sync),
     watched(SYS_fdatasync, on_sync),   watched(SYS_sync, on_sync),
     watched(SYS_syncfs, on_sync),      watched(SYS_msync, on_watched_msync),
     watched(SYS_open, on_other),       watched(SYS_openat, on_other),
