@@ -189,6 +189,7 @@ TEST_F(Failing, PopulatedPagesFailWhenTheyAreTouched) {
   EXPECT_EQ(hits(), 1);
 }
 
+// Also found by it: a thread that another's failure let go on, and that had ended since, left the page failing for ever.
 TEST_F(Failing, ThreadsThatMeetFailuresTogetherAllReadTheFile) {
   std::ofstream(path("data")) << std::string(300 * 4096, 'd');
   const RunResult result = run_with({"read:path=*/data:chance=40%:eio"}, {guest_helper_directory() + "/reads_in_threads_and_tries_again"});

@@ -182,14 +182,15 @@ void FaultService::raise() {
     const std::lock_guard lock(space_.mutex);
     if (space_.uffd) space_.uffd.wake(here);
   };
-  const SpaceRef space = task ? task->space : nullptr;
-  const bool known = space.get() == &space_;
-  const auto restore = [space, here, &listener = supervisor_.listener()] {  // may be called after this
-    if (!space) return;
-    const std::lock_guard lock(space->mutex);
-    if (space->state == Space::State::Running) (void)synchronise(*space, listener, here, Urgency::Eager);
+  // A thread that is known may be held by another of ours, which will put the page right, perhaps after this. One that has ended
+  // (another's failure let it go on) is nobody's: the page is put right at once.
+  const SpaceRef kept = task && task->space.get() == &space_ ? task->space : nullptr;
+  const auto restore = [kept, &now = space_, here, &listener = supervisor_.listener()] {
+    Space& space = kept ? *kept : now;
+    const std::lock_guard lock(space.mutex);
+    if (space.state == Space::State::Running) (void)synchronise(space, listener, here, Urgency::Eager);
   };
-  if (!make_thread_touch(fault_.thread, known ? task->group : 0, wake, restore))
+  if (!make_thread_touch(fault_.thread, kept ? task->group : 0, wake, restore))
     stats().note("a page that failed goes on failing: its thread could not be held");
 }
 
