@@ -34,6 +34,7 @@ using crash::Cut;
 using crash::History;
 using crash::Log;
 
+constexpr const char* kElsewhere = " (--output names another directory)";
 constexpr const char *kLogName = "run.log", *kCaseName = "case.json";
 
 constexpr const char* kFooter =
@@ -75,7 +76,7 @@ Outcome record(const CrashArguments& arguments) {
     return refused("crash: --output: " + Error{errno, arguments.output}.message());
   const Source source{arguments.output + "/" + kLogName, selection->target};
   auto recorder = crash::Recorder::start(std::move(*selection), source.log_path);
-  if (!recorder) return refused("cannot record: " + recorder.error().message(), kernel::kExitFailed);
+  if (!recorder) return refused("cannot record: " + recorder.error().message() + kElsewhere, kernel::kExitFailed);
   kernel::RunOptions options;
   options.command = arguments.program;
   options.file_watch = recorder->get();
@@ -89,7 +90,7 @@ Outcome record(const CrashArguments& arguments) {
   }
   report::PlaceFinder places;
   if (const auto done = (*recorder)->finish([&](const event::CodeSnapshot& code) { return places.find(code); }); !done)
-    return refused("cannot record: " + done.error().message(), kernel::kExitFailed);
+    return refused("cannot record: " + source.log_path + ": " + done.error().message() + kElsewhere, kernel::kExitFailed);
   if (summary->exit_code != 0)
     complain(
         fmt::format("the program ended with exit code {}; what it did is explored all the same", summary->exit_code));
@@ -226,10 +227,16 @@ class CrashRun {
                                minimal.cut->position(),
                                crash::reached_atoms(*minimal.cut, minimal.chosen),
                                minimal.form};
-    ResultFile out = PAGEFOLD_TRY(ResultFile::prepare(path));
-    PAGEFOLD_CHECK(out.write(crash::to_json(file)));
+    // The violation is told above, and can be found again in the log.
+    if (const Result<void> kept = keep(path, file); !kept)
+      return fail_with("cannot keep the case: " + kept.error().message() + kElsewhere, kExitViolation);
     fmt::print("`pagefold replay {}` shows this case again.\n", path);
     return kExitViolation;
+  }
+
+  static Result<void> keep(const std::string& path, const crash::CaseFile& file) {
+    ResultFile out = PAGEFOLD_TRY(ResultFile::prepare(path));
+    return out.write(crash::to_json(file));
   }
 
   const CrashArguments& arguments_;
@@ -280,7 +287,9 @@ int crash_command(const CrashArguments& arguments) {
                          (arguments.files.empty() ? "the log's pattern" : arguments.files),
                      kExitUsage);
   if (log->bytes_cut() > 0) complain(fmt::format("the log's last {} bytes are torn and left out", log->bytes_cut()));
-  return CrashRun(arguments, *model, outcome.source, std::move(*log)).run();
+  const int exit_code = CrashRun(arguments, *model, outcome.source, std::move(*log)).run();
+  // A verdict that nobody could read is none, unless it is a violation.
+  return flush_result() || exit_code != kExitClean ? exit_code : kernel::kExitFailed;
 }
 
 void add_crash(CLI::App& app, Invocation& invocation) {

@@ -25,10 +25,14 @@ report::Colour colour_for(int fd) {
 }
 
 int print_result(std::string_view text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (written && std::fflush(stdout) == 0) return 0;
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return flush_result() ? 0 : 1;
+}
+
+bool flush_result() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
   complain(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
-  return 1;
+  return false;
 }
 
 void complain(std::string_view message) { fmt::print(stderr, "pagefold: {}\n", message); }

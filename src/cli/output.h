@@ -13,6 +13,9 @@ report::Colour colour_for(int fd);
 // Writes to standard output. Returns the exit code: 0, or 1 after telling that it failed (a full disk).
 int print_result(std::string_view text);
 
+// Whether all that was written to standard output has arrived; false after telling that it has not.
+bool flush_result();
+
 // "pagefold: MESSAGE" on standard error.
 void complain(std::string_view message);
 

@@ -1,17 +1,14 @@
 // What a file system promises about a power cut: which atoms are on the disk for certain, and which cannot be there
 // without others. docs/crash.md gives the sources, and what the models leave out.
 //
-//   strict        in program order: a power cut leaves all that happened before it, and an event by halves at most.
-//   Stores whose
-//                 order is not known count as one event.
-//   posix         between synchronisations, any subset, in any order. Certain is what a sync promises: fsync and
-//   fdatasync the
-//                 file's data and size, msync the range and the size, fsync of a directory its entries.
-//   ext4-ordered  changes of names and truncations reach the disk in order (the journal); data that extends a file is
-//   there
-//                 before the size that shows it; overwritten data comes in any order; a rename over an existing file
-//                 brings the new file's data along (auto_da_alloc); a sync commits the journal up to the file's last
-//                 change in it.
+//   strict        in program order: a power cut leaves all that happened before it, and an event by halves at most. Stores
+//                 whose order is not known count as one event.
+//   posix         between synchronisations, any subset, in any order. Certain is what a sync promises: fsync and fdatasync
+//                 the file's data and size, msync the range and the size, fsync of a directory its entries.
+//   ext4-ordered  changes of names, truncations and fallocations reach the disk in order (the journal); so do new blocks and
+//                 sizes, after what came before their write; data that extends a file is there before the size that shows it;
+//                 overwritten data comes in any order; a rename over an existing file brings the new file's data along
+//                 (auto_da_alloc); a sync commits the journal up to the file's last change in it.
 #pragma once
 
 #include <optional>

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <thread>
 
@@ -47,6 +48,20 @@ class RobustCrash : public StoreTest {
                                 program("mapped_store") + " missing s.db 7 >../said 2>&1 </dev/null";
     const pid_t process = ::fork();
     if (process == 0) {
+      ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      ::_exit(127);
+    }
+    for (int i = 0; i < 1000 && !fs::exists("../checked"); ++i) std::this_thread::sleep_for(10ms);
+    return process;
+  }
+  // Starts a run of this script in a process group of its own; it says by ../checked that it has come far enough.
+  pid_t start_writer(const std::string& script) {
+    fs::create_directory("tree");
+    const std::string command = std::string("exec ") + PAGEFOLD_BINARY + " crash --files tree/ --check true --output " + output().string() +
+                                " --scratch " + scratch().string() + " -- sh -c '" + script + "' >../said 2>&1 </dev/null";
+    const pid_t process = ::fork();
+    if (process == 0) {
+      ::setpgid(0, 0);
       ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
       ::_exit(127);
     }
@@ -134,6 +149,74 @@ TEST_F(RobustCrash, AFullDiskIsSaid) {
   const int status = std::system(inside.c_str());
   EXPECT_EQ(WEXITSTATUS(status), 125) << contents("../said");
   EXPECT_THAT(contents("../said"), HasSubstr("(--scratch names another directory): No space left on device"));
+}
+
+// --output on a file system of 64 KiB, in a mount namespace of its own.
+class RobustOutput : public RobustCrash {
+ protected:
+  // Exit code; what was said is in ../said. nullopt: mounting is not allowed.
+  std::optional<int> run_in_little_room(const std::string& before, const std::string& check, const std::string& writer) {
+    fs::create_directory("../little");
+    if (std::system("unshare -m mount -t tmpfs none ../little 2>/dev/null") != 0) return std::nullopt;
+    std::ofstream("../script") << "mount -t tmpfs -o size=64k none ../little\n" << before << "\nexec " << PAGEFOLD_BINARY
+                               << " crash --files tree/ --check '" << check << "' --output ../little/out --scratch " << scratch().string()
+                               << " -- sh -c '" << writer << "'\n";
+    fs::create_directory("tree");
+    return WEXITSTATUS(std::system("unshare -m sh ../script >../said 2>&1"));
+  }
+};
+
+TEST_F(RobustOutput, ALogThatFindsNoRoomIsSaid) {
+  const auto code = run_in_little_room("", "true", "for i in 1 2 3 4 5 6 7 8 9; do head -c 16384 /dev/urandom >tree/$i; done; echo reached");
+  if (!code) GTEST_SKIP() << "mounting is not allowed";
+  EXPECT_EQ(code, 125) << contents("../said");
+  EXPECT_THAT(contents("../said"), HasSubstr("reached\n"));  // the program itself is not hurt
+  EXPECT_THAT(contents("../said"), HasSubstr("cannot record: ../little/out/run.log: "));
+  EXPECT_THAT(contents("../said"), HasSubstr("No space left on device (--output names another directory)"));
+}
+
+TEST_F(RobustOutput, ACaseThatFindsNoRoomIsAViolationAllTheSame) {
+  const auto code = run_in_little_room("", "test -e {}/b || ! test -s {}/a",
+                                       "echo a >tree/a; head -c 100000 /dev/zero >../little/ballast; echo b >tree/b");
+  if (!code) GTEST_SKIP() << "mounting is not allowed";
+  EXPECT_EQ(code, 1) << contents("../said");
+  EXPECT_THAT(contents("../said"), HasSubstr("cannot keep the case: ../little/out/case.json: No space left on device"));
+  EXPECT_THAT(contents("../said"), HasSubstr("reached  create a"));
+}
+
+TEST_F(RobustCrash, AVerdictThatNobodyCouldReadIsNone) {
+  const std::string command = std::string(PAGEFOLD_BINARY) + " crash --files s.db --check '" + program("check_store") + " {}' --output " +
+                              output().string() + " --scratch " + scratch().string() + " -- " + program("mapped_store");
+  EXPECT_EQ(WEXITSTATUS(std::system((command + " good s.db 2 >/dev/full 2>../said").c_str())), 125);
+  EXPECT_THAT(contents("../said"), HasSubstr("cannot write to standard output: No space left on device"));
+  fs::remove("s.db");
+  EXPECT_EQ(WEXITSTATUS(std::system((command + " missing s.db 3 >/dev/full 2>../said").c_str())), 1);
+}
+
+// The log is whole up to the kill; what it holds can be explored.
+TEST_F(RobustCrash, KilledWhileItRecordsItLeavesALog) {
+  const std::string mark = "86.5" + std::to_string(::getpid());
+  const pid_t process = start_writer("echo a >tree/a && sync tree tree/a && echo b >tree/b && sync tree/b && touch ../checked && exec sleep " + mark);
+  ASSERT_TRUE(fs::exists("../checked")) << contents("../said");
+  ::kill(process, SIGKILL);
+  ::waitpid(process, nullptr, 0);
+  EXPECT_TRUE(comes_true([&] { return processes(mark).empty(); }));
+  const auto again = test::pagefold({"crash", "--log", (output() / "run.log").string(), "--check", "test -s {}/a", "--scratch", scratch().string()});
+  EXPECT_EQ(again.exit_code, 1) << again.out << again.err;  // before the first sync there is no file
+  EXPECT_THAT(again.out, HasSubstr("create a"));
+  EXPECT_THAT(left_in_scratch(), IsEmpty());
+}
+
+// As Ctrl-C does: the program gets the signal too. What it did until then is explored.
+TEST_F(RobustCrash, InterruptedWhileItRecordsItExploresWhatThereIs) {
+  const pid_t process = start_writer("echo a >tree/a && sync tree tree/a && touch ../checked && exec sleep 60");
+  ASSERT_TRUE(fs::exists("../checked")) << contents("../said");
+  ::kill(-process, SIGINT);
+  int status = 0;
+  ::waitpid(process, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << contents("../said");
+  EXPECT_THAT(contents("../said"), HasSubstr("exit code 130"));
+  EXPECT_THAT(contents("../said"), HasSubstr("(all states)"));
 }
 
 TEST_F(RobustCrash, APatternThatMatchesNothingIsAMistakeOfUse) {
