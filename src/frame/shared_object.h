@@ -2,6 +2,8 @@
 // inherits the mapping.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <memory>
 #include <mutex>
 
@@ -13,10 +15,14 @@ namespace pagefold::frame {
 
 class SharedObject final : public vm::Object {
  public:
-  explicit SharedObject(std::shared_ptr<Store> store)
-      : Object(Kind::Shared, "/dev/zero (deleted)", 0, 0), store_(std::move(store)), frames_(store_) {}
+  // status: the store's; as natively, device and inode are those of a file on the kernel's own tmpfs.
+  SharedObject(std::shared_ptr<Store> store, const struct stat& status)
+      : Object(Kind::Shared, "/dev/zero (deleted)", status.st_dev, status.st_ino), store_(std::move(store)), frames_(store_) {}
   static Result<std::shared_ptr<SharedObject>> create(Bytes size) {
-    return std::make_shared<SharedObject>(PAGEFOLD_TRY(Store::create("pagefold-shared", size)));
+    auto store = PAGEFOLD_TRY(Store::create("pagefold-shared", size));
+    struct stat status {};
+    if (::fstat(store->fd(), &status) != 0) return fail_errno("shared memory");
+    return std::make_shared<SharedObject>(std::move(store), status);
   }
   [[nodiscard]] const std::shared_ptr<Store>& store() const { return store_; }
   // Contents are read and written through this: the store itself, or what stands before it.

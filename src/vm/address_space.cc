@@ -19,7 +19,7 @@ bool mergeable(const Vma& a, const Vma& b) {
   if (a.range.end != b.range.start) return false;
   if (a.prot != b.prot || a.may != b.may || a.shared != b.shared || a.grows_down != b.grows_down || a.locked != b.locked ||
       a.dont_fork != b.dont_fork || a.wipe_on_fork != b.wipe_on_fork || a.dont_dump != b.dont_dump ||
-      a.no_reserve != b.no_reserve || a.tag != b.tag || a.tag == Tag::Special || a.layered != b.layered ||
+      a.no_reserve != b.no_reserve || a.tag != b.tag || a.tag == Tag::Special || a.layered != b.layered || a.accounted != b.accounted || a.advice != b.advice ||
       a.object != b.object || a.opened_as != b.opened_as)
     return false;
   if (a.object && a.offset + a.range.size() != b.offset) return false;

@@ -38,6 +38,7 @@ std::shared_ptr<Layer> Layer::fork(const std::shared_ptr<Layer>& source, std::sh
   heir->family_ = source->family_;
   heir->source_ = source;
   heir->inherited_ = source->inherited_;
+  heir->stored_ = source->stored_;
   source->present_.for_each_run(0, kEnd, [&](PageIndex first, PageIndex last) { heir->inherited_.set_range(first, last); });
   source->given_.clear_all();
   if (hot == Hot::Copy) source->give_hot_pages(*heir);
@@ -131,6 +132,7 @@ Result<void> Layer::discard(PageIndex first, PageIndex last) {
   guarded_.clear_range(first, last);
   speculative_.clear_range(first, last);
   mirrors_.clear_range(first, last);
+  stored_.clear_range(first, last);
   return {};
 }
 
@@ -183,7 +185,7 @@ void Layer::absorb_retired_source(std::vector<std::shared_ptr<Layer>>& dropped) 
 }
 
 void Layer::check_invariants() const {
-  for (const PageSet* set : {&present_, &inherited_, &guarded_, &speculative_, &mirrors_}) set->check_invariants();
+  for (const PageSet* set : {&present_, &inherited_, &guarded_, &speculative_, &mirrors_, &stored_}) set->check_invariants();
   const auto within = [](const PageSet& part, const PageSet& whole) {
     bool is = true;
     part.for_each_run(0, kEnd, [&](PageIndex a, PageIndex b) { is = is && whole.next_gap(a, b) == b; });

@@ -64,6 +64,10 @@ class Layer {
   void unmirror(PageIndex page) { mirrors_.clear(page); }
   // The next touch of them asks the file again.
   Result<void> drop_mirrors(PageIndex first, PageIndex last);
+  // Pages of a private file mapping, present or inherited, that are known to have been stored into, or were asked for as by stores:
+  // they no longer follow the file, even where they equal it. (Of pages that were first read and then stored into it is not known.)
+  [[nodiscard]] const PageSet& stored() const { return stored_; }
+  void note_stored(PageIndex first, PageIndex last) { stored_.set_range(first, last); }
   // True when some heir still inherits the page, so that this layer must not change it without a push.
   [[nodiscard]] bool has_heirs(PageIndex page) const;
   [[nodiscard]] bool has_heirs() const { return !heirs_.empty(); }
@@ -95,7 +99,7 @@ class Layer {
   std::shared_ptr<Family> family_;
   std::shared_ptr<Layer> source_;
   std::vector<Layer*> heirs_;
-  PageSet present_, inherited_, guarded_, speculative_, mirrors_;
+  PageSet present_, inherited_, guarded_, speculative_, mirrors_, stored_;
   PageSet hot_, given_;
   bool retired_ = false;
 };

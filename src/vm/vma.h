@@ -15,6 +15,10 @@ namespace pagefold::vm {
 using Prot = std::uint8_t;
 inline constexpr Prot kNone = 0, kRead = 1, kWrite = 2, kExec = 4;
 
+// What has been said of a mapping that only tells it from its neighbours: mremap and mprotect go by mappings.
+using Advice = std::uint8_t;
+inline constexpr Advice kRandom = 1, kSequential = 2, kHuge = 4, kNotHuge = 8, kLockedOnFault = 16;
+
 enum class Tag : std::uint8_t { None, Heap, Stack, Special };
 
 struct Vma {
@@ -24,6 +28,7 @@ struct Vma {
   bool shared = false;
   bool grows_down = false;
   bool locked = false;
+  Advice advice = 0;
   bool dont_fork = false;
   bool wipe_on_fork = false;
   bool dont_dump = false;
@@ -41,10 +46,17 @@ struct Vma {
 
   [[nodiscard]] bool host() const { return object && object->kind() == Object::Kind::Host; }
   [[nodiscard]] bool anonymous() const { return !object; }
+  void set_locked(bool is_locked, bool on_fault = false) {
+    locked = is_locked;
+    advice = static_cast<Advice>((advice & ~kLockedOnFault) | (is_locked && on_fault ? kLockedOnFault : 0));
+  }
   [[nodiscard]] bool writable() const { return (prot & kWrite) != 0; }
   // Pages of private mappings that are or were writable belong to the Layer; others show the object's own frames.
   // A private file mapping becomes "layered" when it is first made writable and stays so.
   bool layered = false;
+  // The same of private mappings that the host maps itself: they have no layer, but Linux keeps apart what is or was writable and
+  // what never was (VM_ACCOUNT).
+  bool accounted = false;
 
   [[nodiscard]] Bytes object_offset(VirtAddr a) const { return offset + (a - range.start); }
   [[nodiscard]] Bytes layer_offset(VirtAddr a) const { return layer + (a - range.start); }

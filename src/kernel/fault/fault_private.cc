@@ -187,9 +187,12 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
   if (asked_.empty())
     file.note_copied(page_of(v.object_offset(r.start)), page_of(v.object_offset(r.start)) + r.pages());
   if (full != nullptr) return fill_mirrors(v, r, contents + (r.start - around.start));
-  return filled(v, r,
-                space_.uffd.copy(r, contents + (r.start - around.start), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes),
-                FaultCause::CopyOnWrite);
+  const auto done = space_.uffd.copy(r, contents + (r.start - around.start), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  if (done && fault_.write) {
+    const VirtRange stored = asked_.empty() ? VirtRange{fault_.address, fault_.address + kPageSize} : r;
+    space_.layer->note_stored(v.layer_page(stored.start), v.layer_page(stored.end));
+  }
+  return filled(v, r, done, FaultCause::CopyOnWrite);
 }
 
 // Copies that follow the file until they are stored into. The thread is woken last: until then its page is no mirror yet.

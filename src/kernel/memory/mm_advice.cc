@@ -71,6 +71,11 @@ using Change = void (*)(vm::Vma&);
 
 Change flag_change(int advice) {
   switch (advice) {
+    case MADV_NORMAL: return [](vm::Vma& v) { v.advice &= static_cast<vm::Advice>(~(vm::kRandom | vm::kSequential)); };
+    case MADV_RANDOM: return [](vm::Vma& v) { v.advice = static_cast<vm::Advice>((v.advice & ~vm::kSequential) | vm::kRandom); };
+    case MADV_SEQUENTIAL: return [](vm::Vma& v) { v.advice = static_cast<vm::Advice>((v.advice & ~vm::kRandom) | vm::kSequential); };
+    case MADV_HUGEPAGE: return [](vm::Vma& v) { v.advice = static_cast<vm::Advice>((v.advice & ~vm::kNotHuge) | vm::kHuge); };
+    case MADV_NOHUGEPAGE: return [](vm::Vma& v) { v.advice = static_cast<vm::Advice>((v.advice & ~vm::kHuge) | vm::kNotHuge); };
     case MADV_DONTFORK: return [](vm::Vma& v) { v.dont_fork = true; };
     case MADV_DOFORK: return [](vm::Vma& v) { v.dont_fork = false; };
     case MADV_WIPEONFORK: return [](vm::Vma& v) { v.wipe_on_fork = true; };
@@ -83,9 +88,8 @@ Change flag_change(int advice) {
 
 bool known(int advice) {
   switch (advice) {
-    case MADV_NORMAL: case MADV_RANDOM: case MADV_SEQUENTIAL: case MADV_WILLNEED: case MADV_DONTNEED: case MADV_FREE:
-    case MADV_REMOVE: case MADV_HUGEPAGE: case MADV_NOHUGEPAGE: case MADV_COLD: case MADV_PAGEOUT: case MADV_MERGEABLE:
-    case MADV_UNMERGEABLE: return true;
+    case MADV_WILLNEED: case MADV_DONTNEED: case MADV_FREE: case MADV_REMOVE: case MADV_COLD: case MADV_PAGEOUT:
+    case MADV_MERGEABLE: case MADV_UNMERGEABLE: return true;
     default: return flag_change(advice) != nullptr;
   }
 }
@@ -175,6 +179,15 @@ Result<void> fill_locked(const Call& call, VirtRange r) {
   return populate(call.supervisor, space, r, Purpose::Lock) ? Result<void>{} : fail(ENOMEM);
 }
 
+// mlock and munlock come as far as the first hole (mm/mlock.c, apply_vma_lock_flags). False: there is one.
+bool set_locked(Space& space, VirtRange r, bool locked, bool on_fault = false) {
+  VirtAddr end = r.start;
+  while (const vm::Vma* v = end < r.end ? space.map.find(end) : nullptr) end = v->range.end;
+  end = std::min(end, r.end);
+  if (end > r.start) space.map.modify({r.start, end}, [&](vm::Vma& v) { v.set_locked(locked, on_fault); });
+  return end == r.end;
+}
+
 Result<void> lock_range(const Call& call, VirtRange r, bool on_fault) {
   Space& space = call.space();
   bool covered = false;
@@ -182,8 +195,7 @@ Result<void> lock_range(const Call& call, VirtRange r, bool on_fault) {
     std::unique_lock lock(space.mutex);
     space.wait_for_fork(lock);
     if (!may_lock(space, locked_bytes(space, {0, r.start}) + locked_bytes(space, {r.end, kUserTop}) + r.size())) return fail(ENOMEM);
-    covered = space.map.is_covered(r);
-    space.map.modify(r, [](vm::Vma& v) { v.locked = true; });
+    covered = set_locked(space, r, true, on_fault);
   }
   if (!covered) return fail(ENOMEM);
   return on_fault ? Result<void>{} : fill_locked(call, r);
@@ -296,9 +308,7 @@ void on_munlock(const Call& call) {
   if (checked.empty) return call.reply(0);
   std::unique_lock lock(call.space().mutex);
   call.space().wait_for_fork(lock);
-  const bool covered = call.space().map.is_covered(checked.range);
-  call.space().map.modify(checked.range, [](vm::Vma& v) { v.locked = false; });
-  covered ? call.reply(0) : call.fail(ENOMEM);
+  set_locked(call.space(), checked.range, false) ? call.reply(0) : call.fail(ENOMEM);
 }
 
 void on_mlockall(const Call& call) {
@@ -315,7 +325,7 @@ void on_mlockall(const Call& call) {
     space.lock_future = (flags & MCL_FUTURE) != 0;
     space.lock_on_fault = space.lock_future && (flags & kOnFault) != 0;
     if ((flags & MCL_CURRENT) != 0) {
-      space.map.modify({0, kUserTop}, [](vm::Vma& v) { v.locked = true; });
+      space.map.modify({0, kUserTop}, [&](vm::Vma& v) { v.set_locked(true, (flags & kOnFault) != 0); });
       for (const auto& [start, v] : space.map.all()) ranges.push_back(v.range);
     }
   }
@@ -328,7 +338,7 @@ void on_munlockall(const Call& call) {
   std::unique_lock lock(call.space().mutex);
   call.space().wait_for_fork(lock);
   call.space().lock_future = call.space().lock_on_fault = false;
-  call.space().map.modify({0, kUserTop}, [](vm::Vma& v) { v.locked = false; });
+  call.space().map.modify({0, kUserTop}, [](vm::Vma& v) { v.set_locked(false); });
   call.reply(0);
 }
 

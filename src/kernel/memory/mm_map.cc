@@ -90,6 +90,7 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
   v.no_reserve = (m.flags & MAP_NORESERVE) != 0;
   v.locked = (m.flags & MAP_LOCKED) != 0 || space.lock_future;
   v.layered = !v.shared && !v.host() && (v.anonymous() || v.writable());
+  v.accounted = v.host() && !v.shared && v.writable() && !v.no_reserve;
   v.around.expect(page_of(r.start));
   if (space.own_loader && (v.prot & vm::kExec) != 0 && v.object && is_system_loader(v.object->name())) {
     space.own_loader = false;  // it maps the genuine loader only to hand over

@@ -1,21 +1,18 @@
-// mremap: a mapping grows, shrinks or moves. Pages are never copied: a moved mapping keeps its range of the layer (which is
-// then "lent": no new mapping may use it), and only the host's mapping of it changes place.
+// mremap: a mapping grows, shrinks or moves. Here is what may be asked, and which of it is to be done; move_pieces.h does it.
 //
 // Rules and errnos: mm/mremap.c; mremap(2).
 
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
-#include <vector>
+#include <optional>
 
-#include "cache/file_object.h"
 #include "kernel/calls.h"
 #include "kernel/fault/fault.h"
-#include "kernel/sync/host_sync.h"
-#include "kernel/memory/mm_limits.h"
 #include "kernel/files/own_files.h"
+#include "kernel/memory/mm_limits.h"
+#include "kernel/memory/move_pieces.h"
+#include "kernel/sync/host_sync.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -24,201 +21,104 @@
 namespace pagefold::kernel {
 namespace {
 
-struct Move {
-  VirtAddr old_start;
-  Bytes old_size, new_size;
-  std::uint64_t flags;
-  VirtAddr target;
-
-  [[nodiscard]] VirtRange old_range() const { return {old_start, old_start + old_size}; }
-  [[nodiscard]] bool fixed() const { return (flags & MREMAP_FIXED) != 0; }
-  [[nodiscard]] bool may_move() const { return (flags & MREMAP_MAYMOVE) != 0; }
-  [[nodiscard]] bool keep_old() const { return (flags & MREMAP_DONTUNMAP) != 0; }
-};
-
 Result<void> validate(const Move& m) {
   constexpr std::uint64_t kKnown = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
   if ((m.flags & ~kKnown) != 0 || (m.fixed() && !m.may_move()) || !page_aligned(m.old_start) || m.new_size == 0) return fail(EINVAL);
   if (m.keep_old() && (!m.may_move() || m.old_size != m.new_size)) return fail(EINVAL);
   if (m.new_size > kUserTop) return fail(EINVAL);  // without MREMAP_FIXED since Linux 6.17, ENOMEM before
-  if (m.fixed()) {
+  if (m.fixed() || m.keep_old()) {
     if (!page_aligned(m.target) || m.target > kUserTop - m.new_size) return fail(EINVAL);
     const VirtRange there{m.target, m.target + m.new_size};
-    if (there.overlaps(m.old_range()) || reserved(there)) return fail(EINVAL);
+    if (there.overlaps(m.old_range())) return fail(EINVAL);
+    if (m.fixed() && reserved(there)) return fail(EINVAL);
   }
   return {};
 }
 
-// The program sees one mapping where pieces differ only in their part of the layer.
-bool one_mapping(const vm::Vma& a, const vm::Vma& b) {
-  if (a.host() && b.host()) return a.range.end == b.range.start;  // the host knows
-  return a.range.end == b.range.start && a.prot == b.prot && a.may == b.may && a.shared == b.shared && a.object == b.object &&
-         a.layered == b.layered && a.tag == b.tag && a.locked == b.locked && a.opened_as == b.opened_as && (!a.object || a.object_offset(b.range.start) == b.offset);
+// Where it goes. MREMAP_DONTUNMAP alone takes the target as a hint.
+Result<VirtAddr> target_of(const Space& space, const Move& m) {
+  if (m.fixed()) return m.target;
+  const VirtRange hint{m.target, m.target + m.new_size};
+  if (m.keep_old() && m.target != 0 && !reserved(hint) && space.map.is_free_with_gap(hint)) return m.target;
+  if (const auto gap = space.map.find_gap(m.new_size)) return *gap;
+  return fail(ENOMEM);
 }
 
-// The pieces of r, which must be one mapping. EFAULT otherwise.
-Result<std::vector<vm::Vma>> pieces_of(const Space& space, VirtRange r) {
-  std::vector<vm::Vma> pieces;
-  bool one = true;
-  space.map.visit(r, [&](const vm::Vma& v) {
-    if (!pieces.empty() && !one_mapping(pieces.back(), v)) one = false;
-    pieces.push_back(v);
-  });
-  if (!one || pieces.empty() || pieces.front().range.start > r.start || pieces.back().range.end < r.end) return fail(EFAULT);
-  for (vm::Vma& v : pieces) v = vm::clip(v, r);
-  return pieces;
-}
-
+// Linux looks whether v may grow by so much before it looks for room.
 Result<void> check_growth(const Space& space, const vm::Vma& v, Bytes more) {
   if (v.locked && !may_lock(space, locked_bytes(space, {0, kUserTop}) + more)) return fail(EAGAIN);
-  if (exceeds_limit(space, RLIMIT_AS, space.map.mapped() + more)) return fail(ENOMEM);
-  if (is_data(v) && exceeds_data_limit(space, more)) return fail(ENOMEM);
+  return check_expansion(space, v, more);
+}
+
+Result<void> unmap_tail(const Call& call, const Move& m) {
+  const VirtRange tail{m.old_start + m.new_size, m.old_range().end};
+  if (tail.empty()) return {};
+  PAGEFOLD_CHECK(unmap_range(call.space(), tail));
+  return synchronise(call.space(), call.supervisor.listener(), tail, Urgency::Lazy);
+}
+
+// One mapping that lies in the range of m, to its place in the target.
+Result<void> move_mapping(const Call& call, const Move& m, const Pieces& pieces) {
+  const VirtAddr start = pieces.front().range.start;
+  const Bytes size = pieces.back().range.end - start;
+  if (m.keep_old()) PAGEFOLD_CHECK(check_expansion(call.space(), pieces.front(), size));
+  const VirtAddr target = m.target + (start - m.old_start);
+  PAGEFOLD_TRY(move_pieces(call, {start, size, size, m.flags, target}, pieces, target));
   return {};
 }
 
-void add_piece(Space& space, vm::Vma v, VirtRange r) {
-  const Bytes skip = r.start - v.range.start;
-  if (v.object) v.offset += skip;
-  v.range = r;
-  v.layer = space.choose_layer(r);
-  v.around.expect(page_of(r.start));
-  space.map.insert(std::move(v));
+// To a given place, in the same length: all mappings of the range go, one after the other, and holes stay holes.
+Result<VirtAddr> move_all(const Call& call, const Move& m) {
+  const auto mappings = mappings_of(call.space(), m.old_range());
+  if (mappings.empty() || mappings.front().front().range.start > m.old_start) return fail(EFAULT);
+  const bool several = mappings.front().back().range.end < m.old_range().end;
+  for (const Pieces& pieces : mappings) {
+    if (several && !moves_with_others(pieces.front())) return fail(EFAULT);
+    PAGEFOLD_CHECK(move_mapping(call, m, pieces));
+  }
+  return m.target;
 }
 
-// A host-mapped range: the host moves or resizes it, or refuses, and the model follows. pieces: what is there, clipped; the last
-// one grows.
-Result<VirtAddr> move_host(const Call& call, const std::vector<vm::Vma>& pieces, const Move& m, VirtAddr target) {
-  Space& space = call.space();
-  const std::uint64_t flags = target == m.old_start ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED | (m.flags & MREMAP_DONTUNMAP);
-  // Where the model has nothing, the host may have the background, or what it has not let go of yet.
-  if (target == m.old_start && m.new_size > m.old_size) {
-    const VirtRange more{m.old_start + m.old_size, m.old_start + m.new_size};
-    PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(), {SYS_munmap, {more.start, more.size(), 0, 0, 0, 0}, 0, 0}));
-    space.host.erase(more);
-  }
-  PAGEFOLD_TRY(call_in_guest(space, call.supervisor.listener(),
-                             {SYS_mremap, {m.old_start, m.old_size, m.new_size, flags, target, 0}, 0, 0}));
-  if (target != m.old_start) PAGEFOLD_CHECK(unmap_range(space, {target, target + m.new_size}));
-  if (!m.keep_old()) {
-    space.map.remove(m.old_range());
-    space.host.erase(m.old_range());
-  }
-  for (const vm::Vma& piece : pieces) {
-    vm::Vma moved = piece;
-    const Bytes skip = piece.range.start - m.old_start;
-    const bool last = &piece == &pieces.back();
-    moved.range = {target + skip, last ? target + m.new_size : target + skip + piece.range.size()};
-    moved.layer = moved.range.start;
-    space.host.set(wanted(moved));
-    space.map.insert(std::move(moved));
-  }
-  PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), m.old_range(), Urgency::Lazy));
-  return target;
+// The pieces of what stays of the range, which must be one mapping: EFAULT otherwise.
+Result<Pieces> pieces_of(const Space& space, const Move& m) {
+  const VirtRange kept{m.old_start, m.old_start + std::min(m.old_size, m.new_size)};
+  auto mappings = mappings_of(space, kept);
+  if (mappings.size() != 1 || mappings[0].back().range.end < kept.end) return fail(EFAULT);
+  return std::move(mappings[0]);
 }
 
-Result<VirtAddr> move(const Call& call, const Move& m, std::vector<vm::Vma> pieces) {
-  Space& space = call.space();
-  VirtAddr target = m.target;
-  if (!m.fixed()) {
-    const auto gap = space.map.find_gap(m.new_size);
-    if (!gap) return fail(ENOMEM);
-    target = *gap;
-  }
-  if (pieces.front().host()) return move_host(call, pieces, m, target);
-  const VirtRange there{target, target + m.new_size};
-  PAGEFOLD_CHECK(unmap_range(space, there));
-  const Bytes kept = std::min(m.old_size, m.new_size);
-  if (m.new_size < m.old_size) PAGEFOLD_CHECK(unmap_range(space, {m.old_start + kept, m.old_start + m.old_size}));
-  space.map.remove({m.old_start, m.old_start + kept});
-  for (const vm::Vma& piece : pieces) {
-    const VirtRange part = piece.range.intersect({m.old_start, m.old_start + kept});
-    if (part.empty()) continue;
-    vm::Vma moved = vm::clip(piece, part);
-    moved.range = {target + (part.start - m.old_start), target + (part.end - m.old_start)};
-    if (moved.layered)
-      space.lend_layer(moved);
-    else
-      moved.layer = space.choose_layer(moved.range);
-    space.map.insert(std::move(moved));
-  }
-  if (m.new_size > kept) add_piece(space, [&] {
-    vm::Vma tail = pieces.back();
-    tail.range.start = target + kept - tail.range.size();
-    return tail;
-  }(), {target + kept, there.end});
-  if (m.keep_old()) {
-    for (const vm::Vma& piece : pieces) add_piece(space, piece, piece.range);
-  }
-  PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), there, Urgency::Eager));
-  PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), m.old_range(), Urgency::Lazy));
-  return target;
+bool has_room_behind(const Space& space, const Move& m) {
+  const VirtRange more{m.old_start + m.old_size, m.old_start + m.new_size};
+  return more.end <= kUserTop && !reserved(more) && space.map.is_free(more);
 }
 
-// old_size 0 on shared memory: a second mapping of the same pages.
-Result<VirtAddr> duplicate(const Call& call, const Move& m, vm::Vma v) {
-  Space& space = call.space();
-  if (!v.shared) return fail(EINVAL);
-  if (!m.may_move()) return fail(ENOMEM);
-  const auto gap = m.fixed() ? std::optional(m.target) : space.map.find_gap(m.new_size);
-  if (!gap) return fail(ENOMEM);
-  const VirtRange there{*gap, *gap + m.new_size};
-  // What is there goes first, and may be what was to be mapped again.
-  PAGEFOLD_CHECK(unmap_range(space, there));
-  Result<void> made = space.map.find(m.old_start) != nullptr ? Result<void>{} : fail(EFAULT);
-  if (made && v.host()) {
-    const stub::Command mremap{SYS_mremap, {m.old_start, 0, m.new_size, MREMAP_MAYMOVE | MREMAP_FIXED, there.start, 0}, 0, 0};
-    if (const auto done = call_in_guest(space, call.supervisor.listener(), mremap); !done) made = tl::unexpected(done.error());
-    if (!made) space.host.erase(there);
-  }
-  if (!made) {
-    PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), there, Urgency::Lazy));
-    return tl::unexpected(made.error());
-  }
-  v.offset = v.object_offset(m.old_start);
-  v.range = there;
-  v.layer = there.start;
-  if (v.host()) space.host.set(wanted(v));
-  space.map.insert(std::move(v));
-  PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), there, Urgency::Lazy));
-  return there.start;
-}
-
-Result<VirtAddr> remap(const Call& call, Move m) {
+Result<VirtAddr> remap(const Call& call, const Move& m) {
   PAGEFOLD_CHECK(validate(m));
   Space& space = call.space();
   std::unique_lock lock(space.mutex);
   space.wait_for_fork(lock);
-  const vm::Vma* first = space.map.find(m.old_start);
+  if (m.fixed() && m.old_size == m.new_size) return move_all(call, m);
+  const vm::Vma* const first = space.map.find(m.old_start);
   if (first == nullptr) return fail(EFAULT);
-  if (m.old_size == 0) return duplicate(call, m, *first);
-  if (!m.fixed() && !m.keep_old() && m.new_size <= m.old_size) {
-    if (m.new_size < m.old_size) {
-      const VirtRange tail{m.old_start + m.new_size, m.old_start + m.old_size};
-      PAGEFOLD_CHECK(unmap_range(space, tail));
-      PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), tail, Urgency::Lazy));
-    }
+  const bool elsewhere = m.fixed() || m.keep_old();
+  if (!elsewhere && m.new_size <= m.old_size) {
+    PAGEFOLD_CHECK(unmap_tail(call, m));
     return m.old_start;
   }
-  if (m.fixed() && !m.keep_old() && m.new_size < m.old_size) {  // mm/mremap.c, shrink_vma: only what is kept must be one mapping
-    const VirtRange tail{m.old_start + m.new_size, m.old_start + m.old_size};
-    PAGEFOLD_CHECK(unmap_range(space, tail));
-    PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), tail, Urgency::Lazy));
-    m.old_size = m.new_size;
+  if (m.old_size == 0 && !first->shared) return fail(EINVAL);
+  const Bytes more = m.new_size - std::min(m.old_size, m.new_size);
+  if (m.old_size == 0) {  // a second mapping of the same pages
+    const vm::Vma v = *first;
+    PAGEFOLD_CHECK(check_growth(space, v, more));
+    if (!m.may_move()) return fail(ENOMEM);
+    return map_again(call, m, v, PAGEFOLD_TRY(target_of(space, m)));
   }
-  auto pieces = PAGEFOLD_TRY(pieces_of(space, m.old_range()));
-  const bool grows = m.new_size > m.old_size;
-  if (grows) PAGEFOLD_CHECK(check_growth(space, pieces.back(), m.new_size - m.old_size));
-  if (grows && !m.fixed()) {
-    const VirtRange more{m.old_start + m.old_size, m.old_start + m.new_size};
-    if (more.end <= kUserTop && space.map.is_free(more) && !reserved(more) && more.start == space.map.find(more.start - 1)->range.end) {
-      if (pieces.back().host()) return move_host(call, pieces, m, m.old_start);
-      add_piece(space, pieces.back(), more);
-      PAGEFOLD_CHECK(synchronise(space, call.supervisor.listener(), more, Urgency::Lazy));
-      return m.old_start;
-    }
-  }
+  const Pieces pieces = PAGEFOLD_TRY(pieces_of(space, m));
+  if (more != 0) PAGEFOLD_CHECK(check_growth(space, pieces.back(), more));
+  if (m.keep_old()) PAGEFOLD_CHECK(check_expansion(space, pieces.back(), m.new_size));
+  if (!elsewhere && has_room_behind(space, m)) return grow_in_place(call, m, pieces.back());
   if (!m.may_move()) return fail(ENOMEM);
-  return move(call, m, std::move(pieces));
+  return move_pieces(call, m, pieces, PAGEFOLD_TRY(target_of(space, m)));
 }
 
 // What a locked mapping has grown by is locked, too.
@@ -238,7 +138,7 @@ void on_mremap(const Call& call) {
   const Move m{call.argument(0), page_up(call.argument(1)), page_up(call.argument(2)), call.argument(3), call.argument(4)};
   const auto moved = remap(call, m);
   if (OwnFiles* files = call.supervisor.own_files()) files->settle();
-  if (moved && m.new_size > m.old_size && m.old_size != 0) fill_if_locked(call, {*moved + m.old_size, *moved + m.new_size});
+  if (moved && m.new_size > m.old_size) fill_if_locked(call, {*moved + m.old_size, *moved + m.new_size});
   moved ? call.reply_address(*moved) : call.fail(moved.error().code);
 }
 

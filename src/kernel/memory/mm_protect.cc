@@ -57,7 +57,7 @@ Result<void> protect(const Call& call, VirtRange r, std::uint64_t flags, bool& p
   if (!done.empty()) {
     space.map.modify(done, [&](vm::Vma& v) {
       v.prot = prot;
-      if (!v.shared && !v.host() && (prot & vm::kWrite) != 0) v.layered = true;
+      if (!v.shared && (prot & vm::kWrite) != 0) (v.host() ? v.accounted : v.layered) = true;
     });
     const auto ops = plan(space, done, Urgency::Lazy);
     // One protection over exactly this range: the caller may make the host call itself, no agent needed.

@@ -162,7 +162,7 @@ Result<SpaceRef> snapshot(Supervisor& supervisor, Space& parent, vm::Layer::Hot 
       child->reclaim_layer(v);
       continue;
     }
-    v.locked = false;
+    v.set_locked(false);
     child->map.insert(std::move(v));
   }
   return child;

@@ -3,8 +3,9 @@
 // at an unused address: the host maps the file there, the copies are stored into it, and mremap puts it in place at once. Its
 // old pages are write-protected meanwhile; a thread that stores there waits, and then stores into the new mapping.
 //
-// Which pages are copies is told by comparing them with the file, which nobody has changed yet: its writer is held back by the
-// lease. So a page that was written with the very bytes it had counts as never written; POSIX leaves open what it shows.
+// Which pages are copies is told by the layer, if their first touch was a store, or else by comparing them with the file, which
+// nobody has changed yet: its writer is held back by the lease. So a page that was read, and then written with the very bytes it
+// had, counts as never written; POSIX leaves open what it shows.
 
 #include "kernel/sync/hand_over.h"
 
@@ -53,7 +54,7 @@ Result<std::vector<Copy>> copies_of(const Space& space, const vm::Vma& v, cache:
     PAGEFOLD_CHECK(layer.fetch(page, copy.contents.data()));
     PageBuffer original;
     PAGEFOLD_CHECK(file.copy_page(page_of(v.offset + copy.offset), original.data(), cache::FileObject::Patience::Wait));
-    if (copy.contents != original) copies.push_back(copy);
+    if (layer.stored().test(page) || copy.contents != original) copies.push_back(copy);
   }
   return copies;
 }
@@ -115,6 +116,7 @@ Result<void> hand_over_private(Space& space, const Listener& listener, const vm:
   space.map.modify(v.range, [&](vm::Vma& piece) {
     piece.object = successor;
     piece.layered = false;
+    piece.accounted = true;
     piece.layer = piece.range.start;
   });
   space.uffd.wake(v.range);
