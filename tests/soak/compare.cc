@@ -1,10 +1,13 @@
 #include "compare.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "../guest/runner.h"
@@ -15,33 +18,43 @@ namespace {
 using guest_test::Mode;
 using guest_test::RunResult;
 
-class Directory {
+std::string helper() { return guest_test::guest_helper_directory() + "/runs_file_operations"; }
+
+bool has_outsider(const std::string& text) { return text.find("\noutside ") != std::string::npos; }
+
+// A process outside the run that takes part in it: waits for lines to be told (tests/guest/helpers/others.h).
+class Outsider {
  public:
-  explicit Directory(Place place)
-      : path_(place == Place::Tmpfs ? "/dev/shm/pagefold-soak-XXXXXX" : "/var/tmp/pagefold-soak-XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr) path_.clear();
+  explicit Outsider(const std::string& directory) {
+    for (const char* fifo : {"/to-outside", "/from-outside"}) ::mkfifo((directory + fifo).c_str(), 0600);
+    const std::string binary = helper();
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    if (::chdir(directory.c_str()) == 0)
+      ::execl(binary.c_str(), "runs_file_operations", "program", "outside", nullptr);
+    ::_exit(127);
   }
-  ~Directory() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  ~Outsider() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
   }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
+  Outsider(const Outsider&) = delete;
+  Outsider& operator=(const Outsider&) = delete;
 
  private:
-  std::string path_;
+  pid_t pid_ = -1;
 };
 
 RunResult run_program(const std::string& text, Place place, const State* state) {
   const Directory directory(place);
   std::ofstream(directory.path() + "/program") << text;
+  std::optional<Outsider> outsider;
+  if (has_outsider(text)) outsider.emplace(directory.path());
   guest_test::Setting setting;
   setting.directory = directory.path();
   setting.timeout = std::chrono::seconds(20);
   if (state != nullptr) setting.pagefold_flags = state->flags;
-  return guest_test::run({guest_test::guest_helper_directory() + "/runs_file_operations", "program"},
-                         state == nullptr ? Mode::Native : Mode::Pagefold, setting);
+  return guest_test::run({helper(), "program"}, state == nullptr ? Mode::Native : Mode::Pagefold, setting);
 }
 
 std::string first_difference(const RunResult& native, const RunResult& ours) {
@@ -63,8 +76,8 @@ std::string first_difference(const RunResult& native, const RunResult& ours) {
 }  // namespace
 
 const std::vector<State>& states() {
-  static const std::vector<State> kStates{{"default", {"run", "-q", "--"}},
-                                          {"own-files", {"run", "-q", "--own-files", "--"}}};
+  static const std::vector<State> kStates{{"default", {"run", "-q", "--"}, true},
+                                          {"own-files", {"run", "-q", "--own-files", "--"}, false}};
   return kStates;
 }
 
@@ -76,6 +89,7 @@ Difference compare(const std::vector<Scene>& scenes, Place place, const State* o
             fmt::format("the native run is the oracle and must end well: {}", native.out)};
   for (const State& state : states()) {
     if (only != nullptr && only != &state) continue;
+    if (!state.exact_outside && has_outsider(text)) continue;
     const std::string difference = first_difference(native, run_program(text, place, &state));
     if (!difference.empty()) return {&state, difference};
   }

@@ -5,19 +5,18 @@
 #include <vector>
 
 #include "generate.h"
+#include "places.h"
 
 namespace pagefold::soak {
 
 struct State {
   const char* name;
   std::vector<std::string> flags;  // what stands before the command
+  bool exact_outside;              // with processes outside the run at once, too (docs/files.md, "Who sees what, and when")
 };
 
 // Default: owned and host-mapped, as the program opens its files; and fully owned.
 const std::vector<State>& states();
-
-// Where the files of a run lie.
-enum class Place { Disk, Tmpfs };
 
 // Empty: no difference in any state. Otherwise the state, and the first line that differs.
 struct Difference {

@@ -29,9 +29,9 @@ TEST_P(FileScene, NativeVsPagefold) {
   for (std::string line; std::getline(file, line);)
     if (!line.empty() && line.front() != '#') scene.push_back(line);
   ASSERT_FALSE(scene.empty());
-  for (const Place place : {Place::Disk, Place::Tmpfs}) {
+  for (const Place place : places()) {
     const Difference difference = compare({scene}, place);
-    EXPECT_EQ(difference.text, "") << difference.state->name;
+    EXPECT_EQ(difference.text, "") << difference.state->name << ", " << name_of(place);
   }
 }
 
@@ -42,8 +42,8 @@ class RandomFileOperations : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(RandomFileOperations, NativeVsPagefold) {
   std::vector<Scene> scenes;
-  for (std::uint64_t i = 0; i < 20; ++i) scenes.push_back(make_scene(GetParam() * 1000 + i, 60));
-  const Difference difference = compare(scenes, GetParam() % 2 == 0 ? Place::Disk : Place::Tmpfs);
+  for (std::uint64_t i = 0; i < 20; ++i) scenes.push_back(make_scene(GetParam() * 1000 + i, 60, GetParam() % 4 == 3 ? Outsiders::Some : Outsiders::None));
+  const Difference difference = compare(scenes, places()[GetParam() % places().size()]);
   EXPECT_EQ(difference.text, "") << difference.state->name << ", seed " << GetParam();
 }
 

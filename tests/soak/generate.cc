@@ -16,7 +16,7 @@ class Dice {
   long below(long bound) { return static_cast<long>(random_() % static_cast<std::uint64_t>(bound)); }
   long slot() { return below(4); }
   long map() { return below(4); }
-  long name() { return below(10) < 8 ? below(3) : 3 + below(2); }
+  long name() { return below(10) < 8 ? below(3) : 3 + below(4); }  // 5 and 6 may be symbolic links
   long offset() {
     const long page = below(4) == 0 ? below(24) : below(6);
     constexpr long kAside[] = {0, 0, 0, 1, -1, 100, 2048, 4000};
@@ -48,7 +48,7 @@ struct Kind {
 const Kind kKinds[] = {
     {6,
      [](Dice& d) {
-       return fmt::format("open {} {} {}", d.slot(), d.name(), d.below(3) == 0 ? d.below(8) : d.below(2));
+       return fmt::format("open {} {} {}", d.slot(), d.name(), d.below(3) == 0 ? d.below(10) : d.below(2));
      }},
     {2, [](Dice& d) { return fmt::format("close {}", d.slot()); }},
     {3, [](Dice& d) { return fmt::format("read {} {}", d.slot(), d.length()); }},
@@ -78,7 +78,7 @@ const Kind kKinds[] = {
     {2, [](Dice& d) { return fmt::format("unmap {} {} {}", d.map(), d.page(), d.pages()); }},
     {3, [](Dice& d) { return fmt::format("protect {} {} {} {}", d.map(), d.page(), d.pages(), d.prot()); }},
     {3, [](Dice& d) { return fmt::format("msync {} {} {} {}", d.map(), d.page(), d.pages(), d.below(5)); }},
-    {2, [](Dice& d) { return fmt::format("advise {} {} {} {}", d.map(), d.page(), d.pages(), d.below(5)); }},
+    {3, [](Dice& d) { return fmt::format("advise {} {} {} {}", d.map(), d.page(), d.pages(), d.below(12)); }},
     {2,
      [](Dice& d) {
        return fmt::format("remap {} {} {} {} {} {}", d.map(), d.page(), d.pages(), d.pages(), d.map(), d.page());
@@ -105,6 +105,8 @@ const Kind kKinds[] = {
     {1, [](Dice&) { return std::string("maps"); }},
     {1, [](Dice& d) { return fmt::format("child {}", 1 + d.below(6)); }},
     {3, [](Dice& d) { return fmt::format("partner {}", 1 + d.below(8)); }},
+    {2, [](Dice& d) { return fmt::format("stranger {}", 1 + d.below(8)); }},
+    {5, [](Dice& d) { return fmt::format("outside {}", 1 + d.below(8)); }},
     {2, [](Dice& d) { return fmt::format("resize {} {} {} {}", d.map(), d.page(), d.pages(), d.pages()); }},
     {2,
      [](Dice& d) {
@@ -121,11 +123,26 @@ const Kind kKinds[] = {
      }},
     {1, [](Dice& d) { return fmt::format("exchange {} {}", d.name(), d.name()); }},
     {1, [](Dice& d) { return fmt::format("append {} {} {}", d.name(), d.length(), d.byte()); }},
+    {1, [](Dice& d) { return fmt::format("dup {} {}", d.slot(), d.slot()); }},
+    {1, [](Dice& d) { return fmt::format("sendfile_here {} {} {}", d.slot(), d.slot(), d.length()); }},
+    {1, [](Dice& d) { return fmt::format("copy_here {} {} {}", d.slot(), d.slot(), d.length()); }},
+    {1, [](Dice& d) { return fmt::format("splice_here {} {} {}", d.slot(), d.length(), d.byte()); }},
+    {1, [](Dice& d) { return fmt::format("symlink {} {}", d.name(), d.below(2)); }},
+    {1,
+     [](Dice& d) { return fmt::format("unnamed {} {} {} {}", d.slot(), d.below(6) - 1, d.byte(), d.length()); }},
+    {2, [](Dice& d) { return fmt::format("hint {} {} {} {}", d.slot(), d.below(4), d.offset(), d.length()); }},
+    {3,
+     [](Dice& d) {
+       return fmt::format("anon {} {} {} {} {}", d.map(), d.pages(), d.prot(), d.below(4), d.page());
+     }},
+    {1, [](Dice& d) { return fmt::format("lock_on_fault {} {} {}", d.map(), d.page(), d.pages()); }},
+    {1, [](Dice& d) { return fmt::format("resident {} {} {}", d.map(), d.page(), d.pages()); }},
+    {1, [](Dice& d) { return fmt::format("pipe_map {} {} {}", d.map(), d.offset(), d.length()); }},
 };
 
 }  // namespace
 
-Scene make_scene(std::uint64_t seed, unsigned operations) {
+Scene make_scene(std::uint64_t seed, unsigned operations, Outsiders outsiders) {
   Dice dice(seed);
   unsigned all = 0;
   for (const Kind& kind : kKinds) all += kind.weight;
@@ -139,6 +156,7 @@ Scene make_scene(std::uint64_t seed, unsigned operations) {
     const Kind* kind = kKinds;
     while (roll >= static_cast<long>(kind->weight)) roll -= static_cast<long>((kind++)->weight);
     std::string line = kind->make(dice);
+    if (outsiders == Outsiders::None && line.starts_with("outside ")) continue;
     if (calm && line.starts_with("open ") && line.back() != '0') continue;
     scene.push_back(std::move(line));
   }

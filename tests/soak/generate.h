@@ -11,7 +11,10 @@ namespace pagefold::soak {
 
 using Scene = std::vector<std::string>;  // one line an operation, without the final newline
 
-Scene make_scene(std::uint64_t seed, unsigned operations);
+// Whether a process outside the run takes part.
+enum class Outsiders : bool { None, Some };
+
+Scene make_scene(std::uint64_t seed, unsigned operations, Outsiders outsiders = Outsiders::None);
 std::string text_of(const std::vector<Scene>& scenes);
 
 }  // namespace pagefold::soak

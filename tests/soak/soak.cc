@@ -2,6 +2,7 @@
 // compared and what differed; each difference is shrunk to a scene that can be kept in scenes/.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 
@@ -17,6 +18,11 @@ std::uint64_t seed_of(std::uint64_t first, std::uint64_t program, std::uint64_t 
   return (first * 0x9e3779b97f4a7c15 + program) * 1000 + scene;
 }
 
+std::size_t states_of(Outsiders outsiders) {
+  const auto exact = [outsiders](const State& state) { return outsiders == Outsiders::None || state.exact_outside; };
+  return static_cast<std::size_t>(std::count_if(states().begin(), states().end(), exact));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -28,13 +34,16 @@ int main(int argc, char** argv) {
   for (const State& state : states())
     if (argc > 4 && std::string_view(argv[4]) == state.name) only = &state;
   fmt::print("seed {}\n", first);
+  if (!no_overlay().empty()) fmt::print("{}: its file states are not compared\n", no_overlay());
   std::fflush(stdout);
   std::uint64_t done = 0, divergences = 0;
   for (std::uint64_t program = 0; done < wanted && divergences < most; ++program) {
-    const Place place = program % 2 == 0 ? Place::Disk : Place::Tmpfs;
+    const Place place = places()[program % places().size()];
     std::vector<Scene> scenes;
-    for (std::uint64_t i = 0; i < kScenes; ++i) scenes.push_back(make_scene(seed_of(first, program, i), kOperations));
-    for (const Scene& scene : scenes) done += scene.size() * states().size();
+    const auto outsiders = program % 4 == 3 ? Outsiders::Some : Outsiders::None;
+    for (std::uint64_t i = 0; i < kScenes; ++i)
+      scenes.push_back(make_scene(seed_of(first, program, i), kOperations, outsiders));
+    for (const Scene& scene : scenes) done += scene.size() * states_of(outsiders);
     Difference whole = compare(scenes, place, only);
     if (whole.text.empty()) continue;
     ++divergences;
@@ -46,7 +55,7 @@ int main(int argc, char** argv) {
       if (one.text.empty()) continue;
       alone = true;
       const Scene least = shrink(scene, place, *one.state);
-      fmt::print("--- {}, {}\n{}{}\n", one.state->name, place == Place::Disk ? "disk" : "tmpfs", text_of({least}),
+      fmt::print("--- {}, {}\n{}{}\n", one.state->name, name_of(place), text_of({least}),
                  compare({least}, place, one.state).text);
       break;
     }
