@@ -29,6 +29,15 @@ const std::vector<std::string> kNoInterval = {"run", "-q", "--own-files", "--wri
 constexpr const char* kStore = "reset\nopen 0 0 1\nmap 0 0 3 3 1 0\nstore 0 0 10 120\n";
 const std::string kOld(10, 'A'), kNew(10, 'x');
 
+// As runs_file_operations.c tells so many bytes of one page.
+std::string hash_of_zeros(size_t length) {
+  std::uint32_t hash = 2166136261U;
+  while (length-- > 0) hash *= 16777619U;
+  char text[9];
+  std::snprintf(text, sizeof text, "%08x", hash);
+  return text;
+}
+
 class OwnFiles : public testing::Test {
  protected:
   [[nodiscard]] std::string directory() const { return fresh_.path(); }
@@ -94,6 +103,21 @@ TEST_F(OwnFiles, AnOutsidersWriteShowsAtTheNextMapEvenIfOursCameLater) {
   };
   EXPECT_EQ(bytes("load 1 0 7"), bytes("pread 0 8192 7")) << result.out;
   EXPECT_NE(bytes("load 1 0 7"), bytes("load 0 8192 7")) << result.out;
+}
+
+// Bytes behind the end of a file, in its last page, never reach it, however it grows over them.
+TEST_F(OwnFiles, BytesStoredBehindTheEndAreZerosOnceTheFileGrows) {
+  constexpr size_t kEnd = 5 * kPage + 100;  // of f2
+  const std::string scribble = "reset\nopen 2 2 1\nmap 3 2 6 3 1 0\nscribble 3 20480 4096 65\n";
+  for (const char* grow : {"ftruncate 2 22580\n", "pwrite 2 22579 1 0\n", "allocate 2 0 22579 1\n"}) {
+    std::string seen;
+    const auto result = play(directory(), scribble + grow + "load 3 20580 2000\npread 2 20580 2000\nfsync 2 1\nmeet 0\n",
+                             kNoInterval, {[&] { seen = content_of(directory() + "/f2"); }});
+    EXPECT_EQ(result.status, 0) << result.err;
+    ASSERT_EQ(seen.size(), 22580U) << grow;
+    EXPECT_EQ(seen.substr(5 * kPage), std::string(100, 'A') + std::string(seen.size() - kEnd, '\0')) << grow;
+    EXPECT_NE(result.out.find("load 3 20580 2000: " + hash_of_zeros(2000)), std::string::npos) << result.out;
+  }
 }
 
 // While a page is on its way to the file it is no longer dirty, but the file does not have it yet.

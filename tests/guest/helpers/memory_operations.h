@@ -32,6 +32,8 @@ static void op_protect(void) { tell(mprotect(slot(a[0]) + a[1] * (long)PAGE, (si
 static void op_msync(void) { tell(msync(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, PICK(kSync, a[3]))); }
 static void op_advise(void) { tell(madvise(slot(a[0]) + a[1] * (long)PAGE, (size_t)a[2] * PAGE, PICK(kAdvice, a[3]))); }
 static void op_store(void) { reach(slot(a[0]) + a[1], bounded(a[2]), 1, (int)a[3]); }
+// The same where nothing is defined, for tests that know what they want.
+static void op_scribble(void) { memset(slot(a[0]) + a[1], (int)a[3], bounded(a[2])); }
 static void op_load(void) { reach(slot(a[0]) + a[1], bounded(a[2]), 0, 0); }
 static void op_maps(void) {
   size_t count = read_own_runs();
