@@ -1,7 +1,9 @@
 #include "kernel/space.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,6 +29,12 @@ AreaView::~AreaView() {
 
 Space::Space() = default;
 Space::~Space() = default;
+
+bool Space::has_several_threads() const {
+  if (lent_to_processes) return true;
+  struct stat tasks {};  // as many links as it has threads, and two
+  return ::stat(fmt::format("/proc/{}/task", pid).c_str(), &tasks) != 0 || tasks.st_nlink > 3;
+}
 
 Result<SpaceRef> Space::create(pid_t pid) {
   auto space = std::make_shared<Space>();

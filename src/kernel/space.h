@@ -125,10 +125,14 @@ struct Space {
   // Processes here (several after vfork) with a seccomp filter of their own that the stub would not survive.
   std::set<pid_t> strict_filters;
 
+  bool lent_to_processes = false;  // clone with CLONE_VM alone: processes that are no threads of its own run here, too
+
   std::string program;  // path of the executable
   bool own_loader = false;  // Pagefold's loader loads the program, and has not handed over to the genuine one
   Bytes accounted = 0;  // resident bytes last reported to the frame accounting
 
+  // More than one thread may be running in this memory.
+  [[nodiscard]] bool has_several_threads() const;
   [[nodiscard]] bool in_background(VirtRange r) const;
   void forget_exited();
   [[nodiscard]] bool is_lent(VirtRange layer_range) const;

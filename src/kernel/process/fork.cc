@@ -6,10 +6,8 @@
 // Traps (docs/architecture.md): CLONE_CHILD_SETTID and rseq make the kernel write into the child's memory before it has its
 // own, so the flag is carried out by the stub, and rseq is unregistered around the call.
 
-#include <fmt/format.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -92,8 +90,7 @@ Result<void> release_given(Space& space) {
 
 // No other thread stores into the space: its process has one, and it is the caller's.
 bool runs_alone(const Space& space, pid_t caller) {
-  struct stat tasks {};
-  return caller == space.pid && ::stat(fmt::format("/proc/{}/task", space.pid).c_str(), &tasks) == 0 && tasks.st_nlink == 3;
+  return caller == space.pid && !space.has_several_threads();
 }
 
 // Pages of a layered mapping may be stored to again, at once: heirs get their copies.
@@ -243,7 +240,13 @@ Result<void> redirect(Space& parent, Space& child, unsigned index, const CloneRe
 
 void on_clone(const Call& call) {
   const CloneRequest request = request_of(call);
-  if ((request.flags & CLONE_VM) != 0) return call.proceed();
+  if ((request.flags & CLONE_VM) != 0) {
+    if ((request.flags & CLONE_VFORK) == 0) {
+      const std::lock_guard lock(call.space().mutex);
+      call.space().lent_to_processes = true;
+    }
+    return call.proceed();
+  }
   if (filter_forbids_new_processes(call)) return call.fail(EPERM);
   Space& parent = call.space();
   SpaceRef child;

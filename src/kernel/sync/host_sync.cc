@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -270,12 +269,6 @@ Result<void> commit(Space& space, const std::vector<HostOp>& ops) {
 
 namespace {
 
-// Other threads run while one waits for us. (Who shares the memory without being a thread, as vfork's child, is not counted.)
-bool has_several_threads(const Space& space) {
-  struct stat tasks {};
-  return ::stat(fmt::format("/proc/{}/task", space.pid).c_str(), &tasks) != 0 || tasks.st_nlink > 3;
-}
-
 // Threads may touch the range meanwhile, and rightly: the model has something there, and so has the host.
 bool is_live(const Space& space, const HostOp& op) {
   if (op.kind != HostOp::Kind::Map || op.piece.kind == HostPiece::Kind::Host) return false;
@@ -318,7 +311,7 @@ Result<void> carry_out(Space& space, const Listener& listener, const std::vector
   std::vector<HostOp> ops;
   std::optional<bool> threads;  // asked only when it matters
   for (const HostOp& op : all) {
-    if (is_live(space, op) && (threads ? *threads : threads.emplace(has_several_threads(space)))) {
+    if (is_live(space, op) && (threads ? *threads : threads.emplace(space.has_several_threads()))) {
       const auto replaced = replace(space, listener, op);
       if (replaced) continue;
       if (replaced.error().code != EEXIST) return replaced;
