@@ -214,9 +214,7 @@ class CrashRun {
     const auto minimal = PAGEFOLD_TRY(crash::minimise(probe, violation));
     fmt::print("\n{}\n{}", crash::describe_case(history_, minimal),
                crash::describe_events(history_, *minimal.cut, minimal.chosen));
-    fmt::print("\nThe check says (exit code {}{}):\n{}\n", minimal.verdict.exit_code,
-               minimal.verdict.kind == crash::Verdict::Kind::TimedOut ? ", it took too long" : "",
-               minimal.verdict.said);
+    fmt::print("\n{}", crash::describe_verdict(minimal.verdict));
     const fs::path log(source_.log_path);
     const std::string path = (log.parent_path() / kCaseName).string();
     const crash::CaseFile file{log.filename().string(),

@@ -45,7 +45,7 @@ Result<int> replay(const ReplayArguments& arguments) {
     fmt::print("\nThe files are in {}.\n", arguments.keep);
   }
   const crash::Verdict verdict = PAGEFOLD_TRY(trial.run(*again.cut, again.chosen));
-  fmt::print("\nThe check `{}` says (exit code {}):\n{}\n", file.command, verdict.exit_code, verdict.said);
+  fmt::print("\nThe check is `{}`.\n{}", file.command, crash::describe_verdict(verdict));
   return verdict.kind == crash::Verdict::Kind::Sound ? kExitClean : kExitViolation;
 }
 

@@ -5,7 +5,10 @@
 namespace pagefold::crash {
 namespace {
 
+// For the shell. A path that needs no quotes gets none, so that {} may stand within quotes of the command's own.
 std::string quoted(const std::string& text) {
+  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-,:@";
+  if (text.find_first_not_of(kPlain) == std::string::npos) return text;
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return result + "'";

@@ -40,6 +40,8 @@ enum class EventKind : std::uint8_t {
 };
 inline constexpr std::size_t kEventKinds = 15;
 
+constexpr bool synchronises(EventKind kind) { return kind >= EventKind::Sync && kind <= EventKind::SyncAll; }
+
 enum class FileType : std::uint8_t { Regular, Directory, Link };
 
 // Bytes that an event has put into a file: `bytes`, or `zeros` zero bytes. They belong to the log.

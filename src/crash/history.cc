@@ -42,7 +42,6 @@ void History::play_names(Position position, const Event& event) {
   changes.push_back({entry_unit(event.directory, event.name), {goes ? kNoFile : event.file, nullptr}});
   if (event.kind == EventKind::Rename)
     changes.push_back({entry_unit(event.to_directory, event.to_name), {event.file, nullptr}});
-  if (event.kind != EventKind::Unlink) subject.shown = event.kind == EventKind::Rename ? event.to_name : event.name;
   happen(position, Atom::Kind::Names, event.file, std::move(changes));
 }
 

@@ -76,7 +76,6 @@ class History {
     UnitNumber size = 0;
     std::map<std::uint64_t, UnitNumber> data;                // by grain
     std::map<std::string, UnitNumber, std::less<>> entries;  // of a directory
-    std::string shown;                                       // a name it has had, for people
   };
   [[nodiscard]] const std::map<FileNumber, File>& files() const { return files_; }
 

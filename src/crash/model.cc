@@ -18,11 +18,6 @@ struct Named {
 constexpr std::array kModels = {Named{"strict", Model::Strict}, Named{"posix", Model::Posix},
                                 Named{"ext4-ordered", Model::Ext4Ordered}};
 
-bool synchronises(EventKind kind) {
-  return kind == EventKind::Sync || kind == EventKind::SyncData || kind == EventKind::SyncRange ||
-         kind == EventKind::SyncAll;
-}
-
 bool overlaps(const Unit& unit, const Event& range, Bytes grain) {
   const Bytes start = unit.index * grain;
   return start < range.offset + range.length && range.offset < start + grain;

@@ -184,6 +184,30 @@ TEST_F(RobustOutput, ACaseThatFindsNoRoomIsAViolationAllTheSame) {
   EXPECT_THAT(contents("../said"), HasSubstr("reached  create a"));
 }
 
+// What somebody who has not written the program needs to understand a case.
+TEST_F(RobustCrash, ACaseIsToldByPathsAndWithWhatIsEasilyOverlooked) {
+  fs::create_directory("tree");
+  const auto early = run("test -e {}/sub/b", {"sh", "-c", "mkdir tree/sub; echo a >tree/sub/a; mv tree/sub/a tree/sub/b"}, {}, "tree/");
+  EXPECT_EQ(early.exit_code, 1) << early.err;
+  EXPECT_THAT(early.out, HasSubstr("make the directory sub"));
+  EXPECT_THAT(early.out, HasSubstr("write 2 bytes to sub/a at 0"));
+  EXPECT_THAT(early.out, HasSubstr("rename sub/a to sub/b"));
+  EXPECT_THAT(early.out, HasSubstr("neither synchronised nor told anything: should the check accept files that are not there yet?"));
+  EXPECT_THAT(early.out, HasSubstr("The check says nothing; its exit code is 1."));
+  fs::remove_all("tree");
+  fs::create_directory("tree");
+  const auto late = run("! grep -q told $PAGEFOLD_CRASH_OUTPUT || test -e {}/b", {"sh", "-c", "echo a >tree/a; echo told; mv tree/a tree/b"}, {}, "tree/");
+  EXPECT_EQ(late.exit_code, 1) << late.err;
+  EXPECT_THAT(late.out, testing::Not(HasSubstr("neither synchronised nor told")));
+}
+
+// {} may stand within quotes of the command's own: python3 -c 'open("{}")'.
+TEST_F(RobustCrash, ThePathMayStandWithinQuotes) {
+  fs::create_directory("tree");
+  const auto outcome = run("sh -c \"test -d '{}' && ! grep -q x \\\"{}/a\\\" 2>/dev/null\"", {"sh", "-c", "echo a >tree/a"}, {}, "tree/");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+}
+
 TEST_F(RobustCrash, AVerdictThatNobodyCouldReadIsNone) {
   const std::string command = std::string(PAGEFOLD_BINARY) + " crash --files s.db --check '" + program("check_store") + " {}' --output " +
                               output().string() + " --scratch " + scratch().string() + " -- " + program("mapped_store");
