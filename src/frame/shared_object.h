@@ -25,6 +25,8 @@ class SharedObject final : public vm::Object {
     return std::make_shared<SharedObject>(std::move(store), status);
   }
   [[nodiscard]] const std::shared_ptr<Store>& store() const { return store_; }
+  // Mappings that have grown (mremap) may reach beyond: touches there are SIGBUS.
+  [[nodiscard]] PageIndex pages() const { return page_of(page_up(store_->size())); }
   // Contents are read and written through this: the store itself, or what stands before it.
   [[nodiscard]] vm::FrameSource& frames() const { return *frames_; }
   // Before the first page.

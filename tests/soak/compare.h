@@ -12,7 +12,8 @@ namespace pagefold::soak {
 struct State {
   const char* name;
   std::vector<std::string> flags;  // what stands before the command
-  bool exact_outside;              // with processes outside the run at once, too (docs/files.md, "Who sees what, and when")
+  // With processes outside the run at once, too, not only with announced ones (docs/files.md, "Who sees what, and when").
+  bool exact_outside;
 };
 
 // Default: owned and host-mapped, as the program opens its files; and fully owned.

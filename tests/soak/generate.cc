@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <random>
 
 namespace pagefold::soak {
@@ -151,14 +153,28 @@ Scene make_scene(std::uint64_t seed, unsigned operations, Outsiders outsiders) {
   const bool calm = dice.below(4) == 0;
   for (long slot = 0; slot < 3; ++slot)
     scene.push_back(fmt::format("open {} {} {}", slot, slot, calm ? 0 : dice.below(2)));
-  while (scene.size() < operations) {
+  const auto is_one_of = [](const std::string& line, std::initializer_list<const char*> words) {
+    return std::any_of(words.begin(), words.end(), [&](const char* word) { return line.starts_with(word); });
+  };
+  long outside = 0;  // of an announced outsider's lines, so many are still to come
+  while (scene.size() < operations || outside > 0) {
     long roll = dice.below(static_cast<long>(all));
     const Kind* kind = kKinds;
     while (roll >= static_cast<long>(kind->weight)) roll -= static_cast<long>((kind++)->weight);
     std::string line = kind->make(dice);
-    if (outsiders == Outsiders::None && line.starts_with("outside ")) continue;
     if (calm && line.starts_with("open ") && line.back() != '0') continue;
+    if (outsiders == Outsiders::None && line.starts_with("outside ")) continue;
+    if (outsiders == Outsiders::Announced) {
+      if (is_one_of(line, {"child ", "partner ", "stranger "}) || (outside > 0 && line.starts_with("outside "))) continue;
+      if (line.starts_with("outside ")) {
+        scene.emplace_back("settle");
+        outside = line.back() - '0';
+        scene.push_back(std::move(line));
+        continue;
+      }
+    }
     scene.push_back(std::move(line));
+    if (outside > 0 && --outside == 0) scene.emplace_back("look_again");
   }
   scene.insert(scene.end(), {"maps", "files"});
   return scene;

@@ -11,8 +11,9 @@ namespace pagefold::soak {
 
 using Scene = std::vector<std::string>;  // one line an operation, without the final newline
 
-// Whether a process outside the run takes part.
-enum class Outsiders : bool { None, Some };
+// Whether a process outside the run takes part: at any time; or announced, after the guests' stores have been written back, and
+// before they map the files anew, which is when fully owned files show what it did.
+enum class Outsiders { None, Some, Announced };
 
 Scene make_scene(std::uint64_t seed, unsigned operations, Outsiders outsiders = Outsiders::None);
 std::string text_of(const std::vector<Scene>& scenes);

@@ -19,7 +19,7 @@ std::uint64_t seed_of(std::uint64_t first, std::uint64_t program, std::uint64_t 
 }
 
 std::size_t states_of(Outsiders outsiders) {
-  const auto exact = [outsiders](const State& state) { return outsiders == Outsiders::None || state.exact_outside; };
+  const auto exact = [outsiders](const State& state) { return outsiders != Outsiders::Some || state.exact_outside; };
   return static_cast<std::size_t>(std::count_if(states().begin(), states().end(), exact));
 }
 
@@ -40,7 +40,9 @@ int main(int argc, char** argv) {
   for (std::uint64_t program = 0; done < wanted && divergences < most; ++program) {
     const Place place = places()[program % places().size()];
     std::vector<Scene> scenes;
-    const auto outsiders = program % 4 == 3 ? Outsiders::Some : Outsiders::None;
+    constexpr Outsiders kOutsiders[] = {Outsiders::None, Outsiders::None, Outsiders::None, Outsiders::Some,
+                                        Outsiders::None, Outsiders::None, Outsiders::None, Outsiders::Announced};
+    const auto outsiders = kOutsiders[program % std::size(kOutsiders)];
     for (std::uint64_t i = 0; i < kScenes; ++i)
       scenes.push_back(make_scene(seed_of(first, program, i), kOperations, outsiders));
     for (const Scene& scene : scenes) done += scene.size() * states_of(outsiders);

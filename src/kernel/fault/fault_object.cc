@@ -148,8 +148,11 @@ FaultService::Outcome FaultService::serve_shared(vm::Vma& v, frame::SharedObject
   const PageIndex page = page_of(v.object_offset(fault_.address));
   const VirtRange around = window(v, 0);
   const PageIndex first = page - page_of(fault_.address - around.start);
-  // A mapping that has grown (mremap) may reach beyond what it shows: touches there are SIGBUS, by the host.
-  const PageIndex last = std::min(first + around.pages(), page_of(page_up(shared.store()->size())));
+  const PageIndex last = std::min(first + around.pages(), shared.pages());
+  if (page >= last) {  // the host raises SIGBUS
+    space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+    return Outcome::Done;
+  }
   const bool present = shared.resident.test(page);
   if (shared.frames().is_out(page)) return bring_back(v, shared, page);
   if (fault_.guarded) {  // an eviction that came to nothing held the store back

@@ -71,6 +71,7 @@ Result<void> read_piece(Space& space, VirtAddr address, void* to, Bytes length, 
   } else {
     auto* shared = dynamic_cast<frame::SharedObject*>(v->object.get());
     if (shared == nullptr) return fail(EFAULT);
+    if (page_of(v->object_offset(page)) >= shared->pages()) return fail(EFAULT);
     const std::lock_guard lock(shared->mutex);
     PAGEFOLD_CHECK(shared->frames().read(v->object_offset(page), contents.data(), kPageSize));
   }
@@ -95,6 +96,7 @@ Result<void> write_piece(Space& space, VirtAddr address, const void* from, Bytes
   if (v == nullptr || !v->writable()) return fail(EFAULT);
   if (v->host()) return copy_host(space, address, const_cast<void*>(from), length, true);
   if (auto* shared = dynamic_cast<frame::SharedObject*>(v->object.get()); shared != nullptr && v->shared) {
+    if (page_of(v->object_offset(address)) >= shared->pages()) return fail(EFAULT);
     const std::lock_guard lock(shared->mutex);
     if (shared->resident.set(page_of(v->object_offset(address)))) stats().frames(kPageSize);
     return shared->frames().write(v->object_offset(address), from, length);

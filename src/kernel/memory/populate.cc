@@ -69,6 +69,8 @@ Spot look_at(Space& space, VirtAddr at, Purpose purpose) {
     look_at_layer(space, *v, at, spot);
   } else if (const auto* file = dynamic_cast<const cache::FileObject*>(v->object.get())) {
     if (page_of(v->object_offset(at)) >= file->pages()) spot.refusal = fail(EFAULT);
+  } else if (const auto* shared = dynamic_cast<const frame::SharedObject*>(v->object.get())) {
+    if (page_of(v->object_offset(at)) >= shared->pages()) spot.refusal = fail(EFAULT);
   }
   return spot;
 }

@@ -176,6 +176,24 @@ static void op_outside(void) {
   printf(" end of outside");
 }
 
+// Before an announced outsider: what was stored is in the files. After it: what it did is seen.
+static void op_settle(void) {
+  int directory = MUST(open(".", O_RDONLY | O_DIRECTORY));
+  MUST(syncfs(directory));
+  close(directory);
+}
+static void op_look_again(void) {
+  for (size_t i = 0; i < sizeof mapped_files / sizeof *mapped_files; ++i) {
+    if (mapped_files[i].inode == 0) continue;
+    char name[32];
+    sprintf(name, "/proc/self/fd/%d", mapped_files[i].fd);
+    int fd = MUST(open(name, O_RDONLY));
+    void* page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (page != MAP_FAILED) munmap(page, PAGE);
+    close(fd);
+  }
+}
+
 static void reset_others(void) {
   end_others();
   if (others[kOutside].to < 0) return;

@@ -106,6 +106,21 @@ static int fills_behind_the_end(size_t count, const char* at, size_t length) {
   return 0;
 }
 
+// All of it can be read. (An O_DIRECT write of what cannot may have written what comes before, or not: that depends on the kind of
+// memory.)
+static int can_be_read(size_t count, const char* from, size_t length) {
+  for (size_t done = 0; done < length;) {
+    const char* at = from + done;
+    size_t i = 0;
+    while (i < count && !(runs[i].start <= (unsigned long)at && (unsigned long)at < runs[i].end)) ++i;
+    if (i == count || strncmp(runs[i].what, "---", 3) == 0) return 0;
+    const long place = (long)(runs[i].offset + ((unsigned long)at - runs[i].start)) & ~(long)(PAGE - 1);
+    if (runs[i].inode != 0 && place >= size_of_mapped(runs[i].inode)) return 0;
+    done += PAGE - ((uintptr_t)at & (PAGE - 1));
+  }
+  return 1;
+}
+
 enum direction { kFromMemory, kToMemory };
 
 // A copy between the file, from `offset` on, and memory, of which this part comes after `before` bytes, changes bytes that it has
@@ -116,6 +131,7 @@ static int meets_itself(size_t count, enum direction direction, const char* memo
   struct stat file;
   if (fstat(fd, &file) != 0) return 0;
   const int flags = fcntl(fd, F_GETFL);
+  if (direction == kFromMemory && (flags & O_DIRECT) && !can_be_read(count, memory, length)) return 1;
   if (direction == kFromMemory && (flags & O_APPEND)) offset = file.st_size;
   const long end = offset + before + (long)length;
   for (size_t i = 0; i < count; ++i) {

@@ -63,7 +63,7 @@ static const struct {
     {"pwritev_map", op_pwritev_map}, {"exchange", op_exchange}, {"append", op_append}, {"partner", op_partner},
     {"dup", op_dup},           {"sendfile_here", op_sendfile_here}, {"copy_here", op_copy_here}, {"splice_here", op_splice_here},
     {"symlink", op_symlink},   {"unnamed", op_unnamed},   {"hint", op_hint},         {"anon", op_anon},
-    {"lock_on_fault", op_lock_on_fault}, {"resident", op_resident}, {"press", op_press},        {"scribble", op_scribble}, {"stranger", op_stranger}, {"outside", op_outside},
+    {"lock_on_fault", op_lock_on_fault}, {"resident", op_resident}, {"press", op_press},        {"scribble", op_scribble}, {"stranger", op_stranger}, {"settle", op_settle},     {"look_again", op_look_again}, {"outside", op_outside},
 };
 
 static int run_line(void) {
