@@ -78,13 +78,12 @@ Result<VirtAddr> move_pieces(const Call& call, const Move& m, const Pieces& piec
   const VirtRange there{target, target + m.new_size};
   // The host may refuse, so it goes first. It knows better than the model what is one mapping, so it is told what was asked.
   const std::uint64_t flags = MREMAP_MAYMOVE | MREMAP_FIXED | (m.flags & MREMAP_DONTUNMAP);
-  const bool shrinks = m.new_size < m.old_size;
+  const bool shrinks = m.new_size < m.old_size, host_shrinks = shrinks && pieces.size() == 1 && pieces.front().host();
   for (const vm::Vma& piece : pieces) {
     const VirtRange place = place_of(m, pieces, piece, target);
-    const VirtRange from = shrinks && pieces.size() == 1 ? m.old_range() : piece.range;
-    if (piece.host()) PAGEFOLD_CHECK(host_mremap(call, from, place.size(), flags, place.start));
+    if (piece.host()) PAGEFOLD_CHECK(host_mremap(call, host_shrinks ? m.old_range() : piece.range, place.size(), flags, place.start));
   }
-  if (shrinks && pieces.front().host()) space.host.erase({m.old_start + m.new_size, m.old_range().end});
+  if (host_shrinks) space.host.erase({m.old_start + m.new_size, m.old_range().end});
   PAGEFOLD_CHECK(unmap_range(space, there));
   if (m.keep_old()) {  // the old mapping, all of it, is locked no more
     space.map.modify(whole_mapping(space, m.old_start), [](vm::Vma& v) { v.set_locked(false); });
