@@ -320,6 +320,21 @@ TEST(Layer, MirrorsGoAndWhatWasStoredIntoStays) {
   member.layer->check_invariants();
 }
 
+TEST(Layer, AnHeirKnowsWhatWasStoredIntoBeforeTheFork) {
+  const Member parent = Member::first(3);
+  parent.layer->note_stored(0, 1);
+  Member child;
+  child.frames = std::make_shared<MemoryFrames>();
+  std::vector<std::shared_ptr<Layer>> dropped;
+  child.layer = Layer::fork(parent.layer, child.frames, vm::Layer::Hot::Leave, dropped);
+  parent.layer->note_stored(1, 2);
+  EXPECT_TRUE(child.layer->stored().test(0));
+  EXPECT_FALSE(child.layer->stored().test(1));
+  ASSERT_TRUE(child.layer->discard(0, 1));
+  EXPECT_FALSE(child.layer->stored().test(0));
+  EXPECT_TRUE(parent.layer->stored().test(0));
+}
+
 TEST(Layer, AFailedPushLeavesEveryoneAsBefore) {
   int budget = 0;
   const Member parent = Member::first(1);
