@@ -1,5 +1,6 @@
 // What real programs say when a disk fails or is full, and what they leave behind.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -135,6 +136,28 @@ except OSError as e: print(errno.errorcode[e.errno])
 TEST_F(FailingProgram, ShellRedirectionsTell) {
   EXPECT_THAT(shell({"write:path=*/out:enospc"}, "echo hello > out || echo failed").out, HasSubstr("failed"));
   EXPECT_THAT(shell({"open:path=*/out:eacces"}, "echo hello > out || echo failed").out, HasSubstr("failed"));
+}
+
+// It stops rather than go on with a log of which it does not know what is on the disk, and recovers when the disk is well.
+TEST_F(FailingProgram, PostgresPanicsWhenItsLogCannotBeSynchronisedAndRecovers) {
+  const std::string as = "setpriv --reuid=postgres --regid=postgres --init-groups env -i PATH=/usr/bin:/bin LC_ALL=C ";
+  std::string bin;
+  if (fs::exists("/usr/lib/postgresql"))
+    for (const auto& version : fs::directory_iterator("/usr/lib/postgresql")) bin = version.path().string() + "/bin/";
+  if (::geteuid() != 0 || !fs::exists(bin + "postgres")) GTEST_SKIP() << "postgresql is not installed, or this is not root";
+  Setting setting;
+  setting.directory = path(".");
+  setting.timeout = std::chrono::seconds(60);
+  const RunResult made = run({"/bin/sh", "-c", "chown postgres . && " + as + bin + "initdb -D data -A trust --no-sync >/dev/null"}, Mode::Native, setting);
+  ASSERT_EQ(made.status, 0) << made.err;
+  const std::string single = as + bin + "postgres --single -D data postgres";
+  const RunResult panic = shell({"fsync:path=*/pg_wal/*:when=2:eio"}, "printf 'create table t(x int)\\ninsert into t values(1)\\n' | " + single);
+  EXPECT_NE(panic.status, 0);
+  EXPECT_THAT(panic.err, testing::ContainsRegex("PANIC:  could not f(data)?sync file .*: Input/output error"));
+  EXPECT_EQ(hits(), 1);
+  const RunResult well = shell({"fsync:path=/none:eio"}, "printf 'checkpoint\\nselect 6 * 7\\n' | " + single);
+  EXPECT_EQ(well.status, 0) << well.err;
+  EXPECT_THAT(well.out, HasSubstr("42"));
 }
 
 // A damaged page of the program's own file: it is killed by SIGBUS, as on Linux, and its parent sees that.
