@@ -37,14 +37,16 @@ void OwnFiles::write_again(const std::shared_ptr<cache::FullFile>& file, const v
     writer = file->keep({UniqueFd(::fcntl(host.fd, F_DUPFD_CLOEXEC, 0)), rights_to_act_with(host.thread)});
   if (!writer) return;
   const vm::PageSet there = file->resident_set();
-  pages.for_each_run(0, kAll, [&](PageIndex first, PageIndex last) {
-    there.for_each_run(first, last, [&](PageIndex from, PageIndex to) {
-      expel_locked(*file, from, to);  // a dirty page has no mirrors
-      // What the host still has of them passes for written: ext4 would write it again to blocks that stay marked as never written.
-      ::posix_fadvise(writer->fd.get(), static_cast<off_t>(bytes_of(from)), static_cast<off_t>(bytes_of(to - from)), POSIX_FADV_DONTNEED);
-    });
-  });
+  const auto each_run = [&](auto&& run) {
+    pages.for_each_run(0, kAll, [&](PageIndex from, PageIndex to) { there.for_each_run(from, to, run); });
+  };
+  each_run([&](PageIndex from, PageIndex to) { expel_locked(*file, from, to); });  // a dirty page has no mirrors
   file->put_back(pages);
+  // What the host still has of them passes for written: ext4 would write it again to blocks that stay marked as never written.
+  // Who reads them meanwhile finds them dirty, and waits.
+  each_run([&](PageIndex from, PageIndex to) {
+    ::posix_fadvise(writer->fd.get(), static_cast<off_t>(bytes_of(from)), static_cast<off_t>(bytes_of(to - from)), POSIX_FADV_DONTNEED);
+  });
   const std::lock_guard lock(mutex_);
   unheld_.push_back(file);
 }
