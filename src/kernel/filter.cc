@@ -67,6 +67,9 @@ std::size_t argument(unsigned i) { return kArgument0 + i * sizeof(std::uint64_t)
 // What O_TMPFILE has beside O_DIRECTORY.
 constexpr std::uint32_t kUnnamedFile = O_TMPFILE & ~O_DIRECTORY;
 
+// An int argument is negative (AT_FDCWD) from here on.
+constexpr std::uint32_t kNegative = 0x80000000;
+
 constexpr std::uint32_t kForbid = SECCOMP_RET_ERRNO | EPERM;
 
 // Forbids the call when [address, address + length) meets the stub's text, which lies in the first 4 GiB.
@@ -155,11 +158,21 @@ Program decide(const SyscallRow& row) {
       p.skip_if(BPF_JEQ, SEEK_HOLE, 1);
       p.answer(SECCOMP_RET_ALLOW);
       break;
-    case SyscallRow::When::OpensFile1:
-    case SyscallRow::When::OpensFile2:
-      p.load(argument(row.when == SyscallRow::When::OpensFile1 ? 1 : 2));
+    case SyscallRow::When::OpensFile:
+      p.load(argument(1));
       p.skip_if(BPF_JSET, kUnnamedFile, 2);
       p.skip_unless(BPF_JSET, O_DIRECTORY | O_PATH | O_ACCMODE, 1);
+      p.answer(SECCOMP_RET_ALLOW);
+      break;
+    case SyscallRow::When::OpensFileAt:
+      // Who walks through a tree (tar) opens thousands of files like this; who wants to know about memory does not.
+      p.load(argument(2));
+      p.skip_if(BPF_JSET, kUnnamedFile, 6);
+      p.skip_unless(BPF_JSET, O_DIRECTORY | O_PATH | O_ACCMODE, 1);
+      p.answer(SECCOMP_RET_ALLOW);
+      p.skip_unless(BPF_JSET, O_NOFOLLOW, 3);
+      p.load(kArgument0);
+      p.skip_if(BPF_JGE, kNegative, 1);
       p.answer(SECCOMP_RET_ALLOW);
       break;
     case SyscallRow::When::FilterOp:
@@ -194,7 +207,7 @@ std::vector<sock_filter> make_filter(FileCalls file_calls, Watched watched) {
   std::set<std::uint32_t> added;
   for (SyscallRow row : syscall_table()) {
     if (row.own_files && file_calls == FileCalls::Native) continue;
-    const bool opens = row.when == SyscallRow::When::OpensFile1 || row.when == SyscallRow::When::OpensFile2;
+    const bool opens = row.when == SyscallRow::When::OpensFile || row.when == SyscallRow::When::OpensFileAt;
     if (opens && file_calls == FileCalls::Trapped) row.when = SyscallRow::When::Always;  // they are watched, or may fail
     added.insert(row.number);
     add(row);

@@ -21,7 +21,9 @@ struct SyscallRow {
     FilterOp,    // argument 0 sets a filter
     MemoryLimit0, MemoryLimit1,  // argument 0, or 1, is RLIMIT_AS or RLIMIT_DATA
     HoleSeek,                    // argument 2 is SEEK_DATA or SEEK_HOLE
-    OpensFile1, OpensFile2,      // argument 1, or 2, are flags of an open for reading only, of no directory
+    OpensFile,                   // argument 1 are flags of an open for reading only, of no directory
+    OpensFileAt,                 // the same of argument 2, and it is no step of a walk: argument 0 the descriptor of a directory,
+                                 // O_NOFOLLOW among the flags
   } when = When::Always;
   int error = 0;
   // The call made from the stub's own text (by the stub, or by a guest that jumps there).

@@ -81,8 +81,8 @@ std::uint64_t matching(const SyscallRow& row) {
     case SyscallRow::When::MemoryLimit0:
     case SyscallRow::When::MemoryLimit1: return RLIMIT_AS;
     case SyscallRow::When::HoleSeek: return SEEK_HOLE;
-    case SyscallRow::When::OpensFile1:
-    case SyscallRow::When::OpensFile2: return O_RDONLY;
+    case SyscallRow::When::OpensFile:
+    case SyscallRow::When::OpensFileAt: return O_RDONLY;
     default: return SECCOMP_SET_MODE_FILTER;
   }
 }
@@ -93,8 +93,8 @@ std::uint64_t not_matching(const SyscallRow& row) {
     case SyscallRow::When::MemoryLimit0:
     case SyscallRow::When::MemoryLimit1: return RLIMIT_STACK;
     case SyscallRow::When::HoleSeek: return SEEK_CUR;
-    case SyscallRow::When::OpensFile1:
-    case SyscallRow::When::OpensFile2: return O_WRONLY;
+    case SyscallRow::When::OpensFile:
+    case SyscallRow::When::OpensFileAt: return O_WRONLY;
     default: return SECCOMP_GET_ACTION_AVAIL;
   }
 }
@@ -113,7 +113,7 @@ TEST(Filter, ConditionsLetTheRestRunNatively) {
   const auto filter = make_filter(FileCalls::Trapped);
   for (const SyscallRow& row : syscall_table()) {
     // Where calls on files are trapped, so is every open.
-    const bool opens = row.when == SyscallRow::When::OpensFile1 || row.when == SyscallRow::When::OpensFile2;
+    const bool opens = row.when == SyscallRow::When::OpensFile || row.when == SyscallRow::When::OpensFileAt;
     const auto expected = row.when == SyscallRow::When::Always || opens ? refusal(row) : kAllow;
     EXPECT_EQ(run(filter, call(row.number, not_matching(row))), expected) << "system call " << row.number;
   }
@@ -147,6 +147,22 @@ TEST(Filter, CallsOnFilesRunNativelyUnlessFilesAreFullyOwned) {
     EXPECT_EQ(run(filter, call(SYS_openat, flags)), kAllow) << flags;
   EXPECT_EQ(run(filter, call(SYS_openat, O_RDONLY | O_CLOEXEC)), kNotify);
   EXPECT_LT(filter.size(), make_filter(FileCalls::Trapped).size());
+}
+
+// A walk through a tree opens what it finds relative to a descriptor of the directory, and follows no link.
+TEST(Filter, StepsOfAWalkRunNatively) {
+  const auto asked = [](const std::vector<sock_filter>& filter, int directory, std::uint64_t flags) {
+    seccomp_data data = call(SYS_openat);
+    data.args[0] = static_cast<std::uint32_t>(directory);
+    data.args[2] = flags;
+    return run(filter, data);
+  };
+  const auto native = make_filter(FileCalls::Native), trapped = make_filter(FileCalls::Trapped);
+  EXPECT_EQ(asked(native, 5, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), kAllow);
+  EXPECT_EQ(asked(native, 5, O_RDONLY | O_CLOEXEC), kNotify);
+  EXPECT_EQ(asked(native, AT_FDCWD, O_RDONLY | O_NOFOLLOW), kNotify);
+  EXPECT_EQ(asked(native, 5, O_TMPFILE & ~O_DIRECTORY), kNotify);
+  EXPECT_EQ(asked(trapped, 5, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), kNotify);
 }
 
 TEST(Filter, OtherAbisAreRefused) {
