@@ -62,6 +62,7 @@ void on_hole_seek(const Call& call);
 void on_file_sync(const Call& call);
 void on_file_range_sync(const Call& call);
 void on_sync_all(const Call& call);
+void on_namespace(const Call& call);
 // The call opens, by this path, a file with O_TRUNC: answers the call and returns true if the file is mapped.
 bool open_and_truncate(const Call& call, int directory, VirtAddr path, std::uint64_t flags, std::uint64_t resolve = 0);
 // own_filter.cc: seccomp filters of the program's own

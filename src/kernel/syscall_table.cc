@@ -75,6 +75,8 @@ constexpr SyscallRow kTable[] = {
     {SYS_sync_file_range, on_file_range_sync, When::Always, 0, FromStub::Trapped, true},
     {SYS_syncfs, on_sync_all, When::Always, 0, FromStub::Trapped, true},
     {SYS_sync, on_sync_all, When::Always, 0, FromStub::Trapped, true},
+    {SYS_unshare, on_namespace, When::Always, 0, FromStub::Trapped, true},
+    {SYS_setns, on_namespace, When::Always, 0, FromStub::Trapped, true},
     {SYS_creat, on_creat, When::Always, 0, FromStub::Trapped, true},
     {SYS_lseek, on_hole_seek, When::HoleSeek, 0, FromStub::Trapped, true},
     {kMapShadowStack, nullptr, When::Always, ENOSYS},

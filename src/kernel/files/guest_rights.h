@@ -13,4 +13,8 @@ namespace pagefold::kernel {
 // long as capabilities and user namespace are the same, no other difference counts.
 std::optional<Rights> rights_to_act_with(pid_t thread);
 
+// A guest is about to make a user namespace, or to enter one. Until then none has another than the supervisor, and nobody
+// need ask.
+void expect_user_namespaces();
+
 }  // namespace pagefold::kernel

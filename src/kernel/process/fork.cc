@@ -15,6 +15,7 @@
 
 #include "kernel/calls.h"
 #include "kernel/fault/fault.h"
+#include "kernel/files/guest_rights.h"
 #include "kernel/process/host_proc.h"
 #include "kernel/sync/host_sync.h"
 #include "kernel/memory/mm_limits.h"
@@ -240,6 +241,7 @@ Result<void> redirect(Space& parent, Space& child, unsigned index, const CloneRe
 
 void on_clone(const Call& call) {
   const CloneRequest request = request_of(call);
+  if ((request.flags & CLONE_NEWUSER) != 0) expect_user_namespaces();
   if ((request.flags & CLONE_VM) != 0) {
     if ((request.flags & CLONE_VFORK) == 0) {
       const std::lock_guard lock(call.space().mutex);

@@ -1,5 +1,5 @@
-// Whoever changes a file that lends its owner's or group's rights takes them away, unless privileged. Source: write(2), inode(7),
-// fs/inode.c (file_remove_privs).
+// Whoever changes a file that lends its owner's or group's rights takes them away, unless privileged. Root is not in a user
+// namespace of its own. Source: write(2), inode(7), user_namespaces(7), fs/inode.c (file_remove_privs).
 #include "guest.h"
 
 static void show_after(const char* what, int fd) {
@@ -10,9 +10,11 @@ static void show_after(const char* what, int fd) {
 
 static void change(const char* what, int fd) {
   MUST(fchmod(fd, 06775));
-  if (fork() == 0) {
+  const bool cloned = strstr(what, "cloned"), unshared = strstr(what, "unshared");
+  if ((cloned ? syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0) : fork()) == 0) {
+    if (unshared) MUST(unshare(CLONE_NEWUSER));
     if (*what != 'R' && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(1);
-    int own = MUST(open("lender", O_RDWR));
+    int own = cloned || unshared ? fd : MUST(open("lender", O_RDWR));
     if (strstr(what, "write")) MUST(write(own, "x", 1));
     if (strstr(what, "truncate")) MUST(ftruncate(own, 100));
     if (strstr(what, "fallocate")) MUST(posix_fallocate(own, 0, 20000));
@@ -34,6 +36,8 @@ int main(void) {
   change("truncate", fd);
   change("fallocate", fd);
   change("Root's write", fd);
+  change("Root's write, unshared", fd);
+  change("Root's write, cloned", fd);
   MUST(fchmod(fd, 02765));
   show_after("group without execution", fd);
   return 0;
