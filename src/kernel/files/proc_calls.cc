@@ -1,5 +1,6 @@
 // /proc as the program should see it: opens of the files that tell about memory (view/proc_path.h) are answered with the
-// model's truth, as a snapshot in a memfd. All other opens run natively.
+// model's truth, as a snapshot in a memfd. All other opens run natively. So do, without coming here, the steps of a walk through
+// a tree (When::OpensFileAt): who walks through /proc like this reads the host's side of these files.
 //
 // The path is read from the guest's memory and may change under our eyes: that can only turn a view into the host's file of
 // the same name, which the program may read anyway.
