@@ -35,6 +35,19 @@ TEST(FaultAround, RemembersFourWalks) {
   for (const PageIndex start : {0u, 1000u, 2000u, 3000u}) EXPECT_EQ(touch(around, start + 1), 2u);
 }
 
+// A scan at each step of which some other pages are touched is a walk all the same; but one that has ended is forgotten.
+TEST(FaultAround, RemembersAWalkThroughManyTouchesOutOfTheBlue) {
+  FaultAround around;
+  PageIndex page = 0, stray = 100'000;
+  for (const PageIndex window : {1u, 2u, 4u, 8u, 16u, 32u, 64u, 64u}) {
+    EXPECT_EQ(touch(around, page), window);
+    page += window;
+    for (int i = 0; i < (window > 1 ? 40 : 2); ++i) EXPECT_EQ(touch(around, stray += 1000), 1u);
+  }
+  for (int i = 0; i < 400; ++i) touch(around, stray += 1000);
+  EXPECT_EQ(touch(around, page), 1u);
+}
+
 TEST(FaultAround, TakesPagesFoundBeforeTheTouchForAWalk) {
   FaultAround around;
   EXPECT_EQ(touch(around, 50, 5), 5u);
