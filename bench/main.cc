@@ -25,6 +25,7 @@ struct Options {
   std::string loader = PAGEFOLD_LOADER;
   std::string only;
   std::string json;
+  std::string policy;
   unsigned rounds = 0;
   bool quick = false;
   bool list = false;
@@ -87,7 +88,7 @@ constexpr const char* kPressure = "pressure";
 
 // Against the kernel in a memory cgroup: lines of their own, too.
 bool tell_pressure(const Options& options, const std::string& directory) {
-  const auto lines = measure_pressure({options.pagefold, PAGEFOLD_BENCH_PROGRAMS, directory, options.quick});
+  const auto lines = measure_pressure({options.pagefold, PAGEFOLD_BENCH_PROGRAMS, directory, options.only, options.policy, options.quick});
   if (!lines) {
     fmt::print("\n{}: skipped, {}\n", kPressure, lines.error().message());
     return true;
@@ -111,11 +112,13 @@ int run(const Options& options) {
   std::erase_if(cases, [&](const Case& subject) { return subject.name.find(options.only) == std::string::npos; });
   if (options.list) {
     for (const Case& subject : cases) fmt::print("{}\n", subject.name);
-    fmt::print("{}\n{}\n", kCrashRate, kPressure);
+    fmt::print("{}\n", kCrashRate);
+    for (const std::string& name : pressure_names()) fmt::print("{}\n", name);
     return 0;
   }
   const bool crash_states = std::string_view(kCrashRate).find(options.only) != std::string_view::npos;
-  const bool under_pressure = std::string_view(kPressure).find(options.only) != std::string_view::npos;
+  const bool under_pressure = std::ranges::any_of(
+      pressure_names(), [&](const std::string& name) { return name.find(options.only) != std::string::npos; });
   if (cases.empty() && !crash_states && !under_pressure) return complain("no case is called \"" + options.only + "\" (--list)");
   if (!is_installed(options.pagefold)) return complain("no " + options.pagefold + ": make build");
   const Scratch scratch;
@@ -153,6 +156,7 @@ int main(int argc, char** argv) {
   app.add_option("--json", options.json, "also write the results to this file");
   app.add_option("--pagefold", options.pagefold, "the pagefold command")->envname("PAGEFOLD");
   app.add_option("--loader", options.loader, "the dynamic loader of the load-* cases")->envname("PAGEFOLD_LOADER");
+  app.add_option("--policy", options.policy, "the replacement policy of the pressure-* cases (default: pagefold's own)");
   app.add_flag("--quick", options.quick, "few rounds");
   app.add_flag("--list", options.list, "print the names of the cases");
   CLI11_PARSE(app, argc, argv);

@@ -21,7 +21,7 @@ namespace {
 constexpr unsigned kMiB = 1 << 20;
 constexpr unsigned kLimit = 96, kTouched = 2 * kLimit;  // MiB
 // What the supervisor, its watcher and the swap's bookkeeping take of the cgroup. MiB.
-constexpr unsigned kSupervisor = 20;
+constexpr unsigned kSupervisor = 14;
 constexpr const char* kController = "/sys/fs/cgroup/memory";
 
 struct Pattern {
@@ -31,6 +31,9 @@ struct Pattern {
 };
 constexpr Pattern kPatterns[] = {
     {"passes", 2 * kTouched * 256, 1.0}, {"random", 60'000, 1.0}, {"zipf", 200'000, 1.0}, {"scan", 250'000, 0.8}};
+constexpr const char* kMedia[] = {"file", "zram"};
+
+std::string name_of(const char* medium, const Pattern& pattern) { return fmt::format("pressure-{}-{}", pattern.name, medium); }
 
 bool write_to(const std::string& path, const std::string& text) {
   std::ofstream out(path);
@@ -129,12 +132,14 @@ Result<double> touch_ns(const std::vector<std::string>& argv, const PressureSett
 
 Result<PressureLine> measure(const Pattern& pattern, const std::string& medium, const PressureSettings& settings) {
   PressureLine line;
-  line.name = fmt::format("pressure-{}-{}", pattern.name, medium);
+  line.name = name_of(medium.c_str(), pattern);
   line.bar = pattern.bar;
   const std::vector<std::string> program = {settings.programs + "/touch_pattern", pattern.name, std::to_string(kTouched),
                                             std::to_string(settings.quick ? pattern.touches / 4 : pattern.touches)};
   std::vector<std::string> ours = {settings.pagefold, "run", "-q", "--mem", fmt::format("{}M", kLimit - kSupervisor), "--swap",
-                                   medium == "file" ? fmt::format("file:{}/pagefold-swap", settings.directory) : medium, "--"};
+                                   medium == "file" ? fmt::format("file:{}/pagefold-swap", settings.directory) : medium};
+  if (!settings.policy.empty()) ours.insert(ours.end(), {"--policy", settings.policy});
+  ours.emplace_back("--");
   ours.insert(ours.end(), program.begin(), program.end());
   std::vector<double> native, pagefold;
   for (unsigned round = 0; round < (settings.quick ? 1U : 3U); ++round) {
@@ -151,11 +156,19 @@ Result<PressureLine> measure(const Pattern& pattern, const std::string& medium, 
 
 }  // namespace
 
+std::vector<std::string> pressure_names() {
+  std::vector<std::string> names;
+  for (const char* medium : kMedia)
+    for (const Pattern& pattern : kPatterns) names.push_back(name_of(medium, pattern));
+  return names;
+}
+
 Result<std::vector<PressureLine>> measure_pressure(const PressureSettings& settings) {
   if (::geteuid() != 0) return fail(ENOTSUP, "it wants root");
   std::vector<PressureLine> lines;
-  for (const char* medium : {"file", "zram"})
+  for (const char* medium : kMedia)
     for (const Pattern& pattern : kPatterns) {
+      if (name_of(medium, pattern).find(settings.only) == std::string::npos) continue;
       auto line = measure(pattern, medium, settings);
       if (line) {
         lines.push_back(std::move(*line));
@@ -163,7 +176,7 @@ Result<std::vector<PressureLine>> measure_pressure(const PressureSettings& setti
       }
       if (line.error().code == ENOTSUP && lines.empty() && std::string(medium) == "file") return tl::unexpected(line.error());
       PressureLine failed;
-      failed.name = fmt::format("pressure-{}-{}", pattern.name, medium);
+      failed.name = name_of(medium, pattern);
       failed.failure = line.error().message();
       lines.push_back(std::move(failed));
     }

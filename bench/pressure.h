@@ -25,8 +25,12 @@ struct PressureLine {
 
 struct PressureSettings {
   std::string pagefold, programs, directory;
+  std::string only;    // lines whose name contains this
+  std::string policy;  // empty: pagefold's default
   bool quick = false;
 };
+
+std::vector<std::string> pressure_names();
 
 // ENOTSUP with what this machine lacks.
 Result<std::vector<PressureLine>> measure_pressure(const PressureSettings& settings);
