@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -65,6 +66,7 @@ struct Space {
   static Result<std::shared_ptr<Space>> create(pid_t pid);
 
   std::mutex mutex;  // protects all below but the constant members and what says otherwise
+  std::atomic<bool> evicting{false};  // who holds the mutex takes pages away, and will be done within some tens of microseconds
   pid_t pid = 0;           // thread-group leader
   UniqueFd pidfd;          // constant once running
   UniqueFd memory;         // /proc/PID/mem of this very address space, whatever pid has become; constant once running

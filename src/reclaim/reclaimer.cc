@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <utility>
 
 namespace pagefold::reclaim {
 namespace {
@@ -15,6 +16,13 @@ constexpr PageIndex kShareAtATime = 64;  // of the limit
 // A frame is watched when so many are to go before it, as a share of the limit: time enough for a program that still
 // needs it to touch it again, and few enough faults for that.
 constexpr PageIndex kWatchedShare = 8, kLeastWatched = 16;
+
+// Frames kept free: enough for the faults that come while a batch is written, few enough not to be missed.
+constexpr PageIndex kFreeShare = 256, kMostLow = 256;  // low
+constexpr PageIndex kMoreFree = 4;                     // batches, beyond it
+constexpr PageIndex kLeastForAhead = 1024;
+constexpr std::chrono::milliseconds kLongestPause{500};  // of the evictor, when nothing can go
+constexpr unsigned kMostWaits = 4;                       // for the evictor, before evicting oneself
 
 // How long to wait for owners that are busy before saying that nothing is left: much longer than any of them may be.
 constexpr std::chrono::milliseconds kPause{5};
@@ -94,9 +102,19 @@ PageIndex Reclaimer::due_now() const {
 
 Result<PageIndex> Reclaimer::make_room(PageIndex need, PageIndex wish, Patience patience) {
   const auto give_up_at = std::chrono::steady_clock::now() + kBusyPatience;
+  const unsigned verdicts = verdicts_;
+  unsigned waits = 0;
   if (const PageIndex due = due_now(); due > 0) (void)evict_some(due, patience);
   for (int empty = 0; !limit_.take(need);) {
     if (need > limit_.most()) return fail(ENOMEM, "more frames at once than the limit has");
+    if (verdicts_ != verdicts) return fail(ENOMEM, "too few frames can go");
+    // The evictor may have to wait for somebody who waits for us; so not for ever.
+    if (wake_evictor() && ++waits % kMostWaits != 0) {
+      if (patience == Patience::NoWait) return fail(EAGAIN);
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, kPause, [&] { return limit_.free() >= need; });
+      continue;
+    }
     const Round round = evict_some(std::max(need, batch()), patience);
     if (round == Round::Hopeless) return fail(ENOMEM, "too few frames can go");
     if (round == Round::Freed) {
@@ -109,8 +127,9 @@ Result<PageIndex> Reclaimer::make_room(PageIndex need, PageIndex wish, Patience 
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, kPause);
   }
+  if (is_short()) wake_evictor();
   // Ahead of need only what demand will not miss at once.
-  const PageIndex free = limit_.free(), reserve = batch();
+  const PageIndex free = limit_.free(), reserve = std::max(batch(), low());
   const PageIndex more = free > reserve ? std::min(wish > need ? wish - need : 0, (free - reserve) / 2) : 0;
   return more > 0 && limit_.take(more) ? need + more : need;
 }
@@ -209,9 +228,58 @@ bool Reclaimer::judge(PageIndex freed, const std::vector<Kept>& kept) {
   }));
   const PageIndex all = limit_.used(), seen = went_ + stayed_;
   if (seen < kTimesAround * all) return false;
+  if (2 * all < limit_.most()) {  // somebody has just given much back
+    went_ = stayed_ = 0;
+    return false;
+  }
   const bool few = went_ * all < kFewestToSpare * seen;
   went_ = stayed_ = 0;
   return few;
+}
+
+PageIndex Reclaimer::low() const { return limit_.most() < kLeastForAhead ? 0 : std::min(limit_.most() / kFreeShare, kMostLow); }
+
+PageIndex Reclaimer::high() const { return low() == 0 ? 0 : low() + kMoreFree * batch(); }
+
+bool Reclaimer::wake_evictor() {
+  const std::lock_guard lock(mutex_);
+  if (evictor_ == Ahead::Waits) {
+    evictor_ = Ahead::Works;
+    room_due_.notify_one();
+  }
+  return evictor_ == Ahead::Works;
+}
+
+void Reclaimer::begin_evicting_ahead() {
+  const std::lock_guard lock(mutex_);
+  if (low() > 0) evictor_ = Ahead::Waits;
+}
+
+bool Reclaimer::wait_until_room_is_due() {
+  std::unique_lock lock(mutex_);
+  const auto due = [this] { return stopping_ || evictor_ == Ahead::Works; };
+  while (!due()) {
+    if (evictor_ != Ahead::Pauses) {
+      room_due_.wait(lock);
+    } else if (!room_due_.wait_for(lock, pause_, due)) {
+      evictor_ = is_short() ? Ahead::Works : Ahead::Waits;
+    }
+  }
+  return !stopping_;
+}
+
+void Reclaimer::evict_ahead() {
+  Round round = Round::Freed;
+  const auto stopped = [this] {
+    const std::lock_guard lock(mutex_);
+    return stopping_;
+  };
+  while (round == Round::Freed && limit_.free() < high() && !stopped()) round = evict_some(batch(), Patience::Wait);
+  const std::lock_guard lock(mutex_);
+  if (round == Round::Hopeless) ++verdicts_;
+  evictor_ = round == Round::Freed ? Ahead::Waits : Ahead::Pauses;
+  pause_ = round == Round::Freed ? kPause : std::min(2 * std::max(pause_, kPause), kLongestPause);
+  changed_.notify_all();
 }
 
 PageIndex Reclaimer::watch_distance() const { return std::max(kLeastWatched, limit_.most() / kWatchedShare); }
@@ -226,6 +294,9 @@ void Reclaimer::stop() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
   watch_due_.notify_all();
+  room_due_.notify_all();
+  changed_.notify_all();
+  evictor_ = Ahead::None;
 }
 
 void Reclaimer::watch_next() {

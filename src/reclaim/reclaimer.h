@@ -8,10 +8,16 @@
 // Frames put in ahead of need go first, in the order of their coming, and are never a reason to evict another:
 // speculation gets what is free beyond a reserve for demand.
 //
+// Frames are evicted ahead of demand: when a batch is missing from high() free ones, a thread of its own is woken, so that who
+// needs one finds it; speculation leaves low() of them to demand. Where that thread does not get on, whoever asks evicts for
+// himself. In a memory of a few MiB every frame counts: there is no such thread.
+//
 // Locks: make_room() wants none held; came(), gone(), touched() may be called under any (Reclaimer's own is innermost).
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -29,7 +35,7 @@ namespace pagefold::reclaim {
 enum class Patience { NoWait, Wait };
 
 // Why an eviction came to nothing; one counter each.
-enum class Refusal { Busy, Pinned, SwapFull, Failed, Gone, kCount };
+enum class Refusal { Busy, Pinned, SwapFull, Failed, Gone, Touched, kCount };
 inline constexpr std::size_t kRefusals = static_cast<std::size_t>(Refusal::kCount);
 
 struct Kept {
@@ -84,6 +90,12 @@ class Reclaimer {
   void watch_next();
   void stop();
 
+  // Eviction ahead of demand: who has begun it calls the two again and again. The first returns when it is due; false when
+  // stop() has been called.
+  void begin_evicting_ahead();
+  bool wait_until_room_is_due();
+  void evict_ahead();
+
   // Reserves `need` frames, evicting others if it must, and up to `wish` where they are free anyway. The number it
   // took, to be put in a Reservation. EAGAIN: NoWait, and it would have to wait. ENOMEM: nothing is left that could go.
   Result<PageIndex> make_room(PageIndex need, PageIndex wish, Patience patience);
@@ -106,6 +118,14 @@ class Reclaimer {
   // Frames went and others stayed. True when only so few can go that no program gets anywhere. Lock held.
   bool judge(PageIndex freed, const std::vector<Kept>& kept);
 
+  // The thread that evicts ahead: there is none; it waits; it is at work, or about to be; it did not get on, and pauses.
+  enum class Ahead { None, Waits, Works, Pauses };
+  [[nodiscard]] PageIndex low() const;
+  [[nodiscard]] PageIndex high() const;
+  [[nodiscard]] bool is_short() const { return limit_.free() + batch() < high(); }
+  // True when it works.
+  bool wake_evictor();
+
   Round evict_some(PageIndex want, Patience patience);
   std::vector<Group> choose(PageIndex most);
   std::vector<Group> group(const std::vector<FrameKey>& frames);
@@ -124,6 +144,10 @@ class Reclaimer {
   PageIndex evicted_since_watch_ = 0;
   PageIndex went_ = 0, stayed_ = 0;  // of the frames that were to go, since they were last judged
   bool stopping_ = false;
+  Ahead evictor_ = Ahead::None;
+  std::atomic<unsigned> verdicts_{0};  // how often it found that too few frames can go
+  std::chrono::milliseconds pause_{0};
+  std::condition_variable room_due_;
   FrameList<Nothing> ahead_;  // put in ahead of need, not known to be touched; or chosen already, and busy then
   std::map<OwnerId, Known> owners_;
   OwnerId next_owner_ = 1;

@@ -1,7 +1,7 @@
-// Where the contents of pages go that have no frame. A backend stores whole pages and gives a slot for each; it is
-// bounded and says ENOSPC when it is full. Slot 0 stands for a page of zeros, which costs nothing anywhere.
+// Where the contents of pages go that have no frame. A backend stores whole pages, many at a time, and gives a slot for
+// each; it is bounded and says ENOSPC when it is full. Slot 0 stands for a page of zeros, which costs nothing anywhere.
 //
-//   zram    compressed (LZ4) in the supervisor's memory     file    in a file, page by page
+//   zram    compressed (LZ4) in the supervisor's memory     file    in a file, past the host's page cache
 //   memory  as they are, in the supervisor's memory: what a run costs with it is the pager's own cost
 //
 // Synchronised: called by several threads at a time.
@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -30,10 +31,15 @@ struct SwapTraffic {
 class SwapBackend {
  public:
   virtual ~SwapBackend() = default;
-  // Stores one page. ENOSPC: full. EIO and others: the medium failed.
-  virtual Result<SwapSlot> put(const std::byte* page) = 0;
-  virtual Result<void> get(SwapSlot slot, std::byte* to) = 0;
-  virtual void drop(SwapSlot slot) = 0;
+  // Buffers of pages begin at a page boundary.
+  // Stores as many pages as there are slots to fill, from the first on as far as there is room. How many; when not even one,
+  // the reason. ENOSPC: full. EIO and others: the medium failed.
+  virtual Result<std::size_t> put(const std::byte* pages, std::span<SwapSlot> slots) = 0;
+  // Fetches the pages of these slots, one behind the other.
+  virtual Result<void> get(std::span<const SwapSlot> slots, std::byte* to) = 0;
+  virtual void drop(std::span<const SwapSlot> slots) = 0;
+  // How many of these slots, the first one at least, are had by one access to the medium.
+  [[nodiscard]] virtual std::size_t together(std::span<const SwapSlot> slots) const { return slots.size(); }
   // A page was refused for want of room, and none has been dropped since: the next would be refused as well.
   [[nodiscard]] bool full() const { return full_; }
   // Why it holds less than it was to hold, if it does.
@@ -43,13 +49,13 @@ class SwapBackend {
   [[nodiscard]] SwapTraffic traffic() const { return {out_, in_, peak_}; }
 
  protected:
-  void count_out(Bytes held) {
-    ++out_;
+  void count_out(std::size_t pages, Bytes held) {
+    out_ += pages;
     Bytes before = peak_;
     while (held > before && !peak_.compare_exchange_weak(before, held)) {
     }
   }
-  void count_in() { ++in_; }
+  void count_in(std::size_t pages) { in_ += pages; }
   void set_full(bool full) { full_ = full; }
 
  private:

@@ -4,12 +4,11 @@
 #include <array>
 #include <cstring>
 #include <optional>
-#include <vector>
 
 namespace pagefold::reclaim {
 namespace {
 
-using PageBuffer = std::array<std::byte, kPageSize>;
+struct alignas(kPageSize) PageBuffer : std::array<std::byte, kPageSize> {};
 constexpr PageIndex kEnd = ~PageIndex{0} >> kPageShift;
 
 }  // namespace
@@ -20,7 +19,7 @@ SwappedFrames::~SwappedFrames() {
     (void)frames_->release(bytes_of(first), bytes_of(last - first));
     reclaimer_.gone(id_, first, last, Going::Freed);
   });
-  for (const auto& [page, slot] : slots_) swap_->drop(slot);
+  for (const auto& [page, place] : slots_) swap_->drop({&place.slot, 1});
   reclaimer_.remove(id_);
 }
 
@@ -33,7 +32,7 @@ Result<void> SwappedFrames::read(Bytes offset, void* to, Bytes length) const {
       PAGEFOLD_CHECK(frames_->read(offset, at, n));
     } else {
       PageBuffer contents;
-      PAGEFOLD_CHECK(swap_->get(slot->second, contents.data()));
+      PAGEFOLD_CHECK(swap_->get({&slot->second.slot, 1}, contents.data()));
       std::memcpy(at, contents.data() + within, n);
     }
     offset += n;
@@ -56,7 +55,10 @@ Result<void> SwappedFrames::write(Bytes offset, const void* from, Bytes length) 
 }
 
 Result<void> SwappedFrames::write_page(PageIndex page, Bytes within, const void* from, Bytes length) {
-  if (in_.test(page)) return frames_->write(bytes_of(page) + within, from, length);
+  if (in_.test(page)) {
+    stay(page, page + 1);
+    return frames_->write(bytes_of(page) + within, from, length);
+  }
   // Its contents change, or begin: in a frame if there is room, else in the swap.
   PageBuffer contents{};
   if (length < kPageSize && out_.test(page)) PAGEFOLD_CHECK(read(bytes_of(page), contents.data(), kPageSize));
@@ -75,17 +77,22 @@ Result<void> SwappedFrames::write_page(PageIndex page, Bytes within, const void*
 
 Result<void> SwappedFrames::store_out(PageIndex page, const std::byte* contents) {
   if (swap_ == nullptr) return fail(ENOMEM, "memory limit");
-  const SwapSlot slot = PAGEFOLD_TRY(swap_->put(contents));
+  SwapSlot slot = 0;
+  PAGEFOLD_TRY(swap_->put(contents, {&slot, 1}));
   drop(page);
-  slots_[page] = slot;
-  out_.set(page);
+  put_in(page, slot);
   return {};
+}
+
+void SwappedFrames::put_in(PageIndex page, SwapSlot slot) {
+  slots_[page] = {slot, next_stamp_++};
+  out_.set(page);
 }
 
 void SwappedFrames::drop(PageIndex page) {
   const auto slot = slots_.find(page);
   if (slot == slots_.end()) return;
-  swap_->drop(slot->second);
+  swap_->drop({&slot->second.slot, 1});
   slots_.erase(slot);
   out_.clear(page);
 }
@@ -97,6 +104,7 @@ Result<void> SwappedFrames::release(Bytes offset, Bytes length) {
       drop(page);
       reclaimer_.forget(id_, page);
     }
+  stay(first, last);
   const Result<void> released = frames_->release(offset, length);
   std::vector<std::pair<PageIndex, PageIndex>> runs;
   in_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { runs.emplace_back(from, to); });
@@ -130,26 +138,86 @@ void SwappedFrames::filled(PageIndex first, PageIndex last, vm::FillReason reaso
   }
 }
 
-Result<PageIndex> SwappedFrames::swap_out(PageIndex first, PageIndex last) {
-  if (swap_ == nullptr) return fail(ENOSPC, "no swap");
-  PageIndex end = first;
-  Error reason;
-  for (; end < last; ++end) {
-    PageBuffer contents;
-    const Result<void> got = frames_->read(bytes_of(end), contents.data(), kPageSize);
-    auto slot = got ? swap_->put(contents.data()) : Result<SwapSlot>(tl::unexpected(got.error()));
-    if (!slot) {
-      reason = std::move(slot).error();
-      break;
-    }
-    slots_[end] = *slot;
+void SwappedFrames::stay(PageIndex first, PageIndex last) {
+  std::erase_if(leaving_, [=](const auto& entry) { return entry.first >= first && entry.first < last; });
+}
+
+Result<void> SwappedFrames::leave(PageIndex first, PageIndex last, Departure& departure) {
+  if (departure.stamp_ == 0) departure.stamp_ = next_stamp_++;
+  std::byte* const to = departure.contents_.get() + bytes_of(departure.pages_.size());
+  PAGEFOLD_CHECK(frames_->read(bytes_of(first), to, bytes_of(last - first)));
+  for (PageIndex page = first; page < last; ++page) {
+    departure.pages_.push_back(page);
+    leaving_[page] = departure.stamp_;
   }
-  if (end == first) return tl::unexpected(std::move(reason));
-  PAGEFOLD_CHECK(frames_->release(bytes_of(first), bytes_of(end - first)));
-  in_.clear_range(first, end);
-  out_.set_range(first, end);
-  reclaimer_.gone(id_, first, end, Going::Evicted);
+  return {};
+}
+
+void SwappedFrames::store(Departure& departure) const {
+  departure.slots_.resize(departure.pages_.size());
+  auto stored = swap_ != nullptr ? swap_->put(departure.contents_.get(), departure.slots_) : Result<std::size_t>(fail(ENOSPC, "no swap"));
+  departure.slots_.resize(stored ? *stored : 0);
+  departure.why_not_ = stored ? Error{ENOSPC, "swap"} : std::move(stored).error();
+}
+
+Result<void> SwappedFrames::gone(const Departure& departure, std::size_t index) {
+  const PageIndex page = departure.pages_[index];
+  const bool stored = index < departure.slots_.size();
+  const auto it = leaving_.find(page);
+  const bool stays = it == leaving_.end() || it->second != departure.stamp_;
+  if (!stays) leaving_.erase(it);
+  if (!stored) return tl::unexpected(departure.why_not_);
+  if (stays) {
+    swap_->drop({&departure.slots_[index], 1});
+    return fail(EBUSY);
+  }
+  in_.clear(page);
+  put_in(page, departure.slots_[index]);
+  return {};
+}
+
+Result<void> SwappedFrames::release_frames(PageIndex first, PageIndex last) {
+  PAGEFOLD_CHECK(frames_->release(bytes_of(first), bytes_of(last - first)));
+  reclaimer_.gone(id_, first, last, Going::Evicted);
+  return {};
+}
+
+Result<PageIndex> SwappedFrames::swap_out(PageIndex first, PageIndex last) {
+  Departure departure(last - first);
+  PAGEFOLD_CHECK(leave(first, last, departure));
+  store(departure);
+  PageIndex end = first;
+  for (std::size_t i = 0; i < departure.pages().size(); ++i)
+    if (gone(departure, i)) end = first + i + 1;
+  if (end == first) return tl::unexpected(departure.why_not_);
+  PAGEFOLD_CHECK(release_frames(first, end));
   return end;
+}
+
+Found SwappedFrames::find(PageIndex first, PageIndex last) const {
+  Found found;
+  found.first = first;
+  for (PageIndex page = first; page < last; ++page) {
+    const auto it = slots_.find(page);
+    if (it == slots_.end()) break;
+    found.slots_.push_back(it->second.slot);
+    found.stamps_.push_back(it->second.stamp);
+  }
+  if (found.slots_.empty()) return found;
+  found.slots_.resize(swap_->together(found.slots_));
+  found.stamps_.resize(found.slots_.size());
+  return found;
+}
+
+Result<void> SwappedFrames::fetch(const Found& found, std::byte* to) const { return swap_->get(found.slots_, to); }
+
+PageIndex SwappedFrames::still_out(const Found& found) const {
+  PageIndex count = 0;
+  for (; count < found.pages(); ++count) {
+    const auto it = slots_.find(found.first + count);
+    if (it == slots_.end() || it->second.stamp != found.stamps_[count]) break;
+  }
+  return count;
 }
 
 }  // namespace pagefold::reclaim

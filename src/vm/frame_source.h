@@ -26,6 +26,8 @@ class FrameSource {
   [[nodiscard]] virtual PageIndex out(PageIndex first, PageIndex last) const { return (void)first, (void)last, 0; }  // how many
   // The page, which has a frame, was touched by a program.
   virtual void touched(PageIndex) {}
+  // Programs may store to pages [first, last) from now on: whoever was about to take their frames leaves them alone.
+  virtual void stay(PageIndex first, PageIndex last) { (void)first, (void)last; }
   // Pages [first, last) have frames with their contents now, filled by the caller (a page fault maps them itself).
   virtual void filled(PageIndex first, PageIndex last, FillReason reason) { (void)first, (void)last, (void)reason; }
 };

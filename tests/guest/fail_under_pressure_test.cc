@@ -8,6 +8,7 @@ namespace pagefold::guest_test {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 
 class FailingUnderPressure : public Failing {
@@ -61,8 +62,10 @@ TEST_F(FailingUnderPressure, APageThatCannotBeWrittenStaysDirtyAndOthersGo) {
   EXPECT_EQ(story["pressure"]["overdrawn_bytes"], 0);
 }
 
+// A page whose write failed at the last sync, too, is not in the file yet; that sync says so.
 TEST_F(FailingUnderPressure, ADiskThatFailsNowAndThenLosesNothing) {
-  EXPECT_THAT(store_much({"write:path=*/data:via=map:chance=10%:eio"}).out, HasSubstr("wrong in the mapping: 0\nwrong in the file: 0\n"));
+  EXPECT_THAT(store_much({"write:path=*/data:via=map:chance=10%:eio"}).out,
+              AnyOf(HasSubstr("wrong in the mapping: 0\nwrong in the file: 0\n"), HasSubstr("fsync: EIO\nwrong in the mapping: 0\n")));
   EXPECT_GT(hits(), 100);
 }
 

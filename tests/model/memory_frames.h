@@ -1,6 +1,7 @@
 // Frames in ordinary memory: what src/frame does with memfds, for tests of the model. Writes can be made to fail.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -16,11 +17,16 @@ class MemoryFrames final : public FrameSource {
   explicit MemoryFrames(int* budget = nullptr) : budget_(budget) {}
 
   Result<void> read(Bytes offset, void* to, Bytes length) const override {
-    const auto it = pages_.find(page_of(offset));
-    if (it == pages_.end())
-      std::memset(to, 0, length);
-    else
-      std::memcpy(to, it->second.data() + (offset & kPageMask), length);
+    auto* at = static_cast<std::byte*>(to);
+    while (length > 0) {
+      const Bytes within = offset & kPageMask, n = std::min(length, kPageSize - within);
+      const auto it = pages_.find(page_of(offset));
+      if (it == pages_.end())
+        std::memset(at, 0, n);
+      else
+        std::memcpy(at, it->second.data() + within, n);
+      at += n, offset += n, length -= n;
+    }
     return {};
   }
   Result<void> write(Bytes offset, const void* from, Bytes length) override {

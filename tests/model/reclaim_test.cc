@@ -3,11 +3,17 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <list>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <set>
+#include <thread>
 
 #include "model/memory_frames.h"
 #include "reclaim/reclaimer.h"
@@ -112,6 +118,7 @@ class FakeOwner final : public Owner {
   explicit FakeOwner(Reclaimer& reclaimer) : reclaimer_(reclaimer) {}
   [[nodiscard]] Kind kind() const override { return Kind::Private; }
   std::vector<Kept> evict(const std::vector<PageIndex>& pages, Patience) override {
+    if (meanwhile) meanwhile();
     std::vector<Kept> kept;
     for (const PageIndex page : pages) {
       if (!resident.contains(page)) {
@@ -131,6 +138,7 @@ class FakeOwner final : public Owner {
   OwnerId id = 0;
   std::set<PageIndex> resident, pinned, ahead;
   bool speculation_went = false;
+  std::function<void()> meanwhile;  // what programs do while pages are taken away
 
  private:
   Reclaimer& reclaimer_;
@@ -227,6 +235,86 @@ TEST(Reclaimer, SaysSoWhenNothingCanGo) {
   EXPECT_EQ(reclaimer.make_room(5, 5, Patience::Wait).error().code, ENOMEM);
 }
 
+// Frames are freed ahead of demand, a batch beyond what is asked for, and by another thread than the one that asks.
+TEST(Reclaimer, EvictsAheadOfDemand) {
+  constexpr PageIndex kLimit = 4096;
+  Reclaimer reclaimer(kLimit, make_policy("lru"));
+  const auto owner = std::make_shared<FakeOwner>(reclaimer);
+  owner->id = reclaimer.add(owner, Owner::Kind::Private);
+  reclaimer.begin_evicting_ahead();
+  std::mutex mutex;  // FakeOwner's
+  std::thread evictor([&] {
+    while (reclaimer.wait_until_room_is_due()) {
+      const std::lock_guard lock(mutex);
+      reclaimer.evict_ahead();
+    }
+  });
+  for (PageIndex page = 0; page < 3 * kLimit; ++page) {
+    const auto room = reclaimer.make_room(1, 1, Patience::Wait);
+    ASSERT_TRUE(room);
+    const Reservation reservation(reclaimer.limit(), *room);
+    const std::lock_guard lock(mutex);
+    owner->resident.insert(page);
+    reclaimer.came(owner->id, page, page + 1, Coming::Needed);
+    ASSERT_LE(owner->resident.size(), kLimit);
+  }
+  for (int i = 0; i < 1000 && reclaimer.limit().free() < kLimit / 64; ++i) ::usleep(1000);
+  EXPECT_GE(reclaimer.limit().free(), kLimit / 64);
+  EXPECT_LE(reclaimer.limit().free(), kLimit / 8) << "it frees a little, not everything";
+  reclaimer.stop();
+  evictor.join();
+  EXPECT_EQ(reclaimer.limit().overdrawn(), 0U);
+  reclaimer.check_invariants();
+}
+
+// It finds nothing that could go: who asks is told so, and nobody waits for it for ever.
+TEST(Reclaimer, SaysSoWhenNothingCanGoAheadOfDemandEither) {
+  constexpr PageIndex kLimit = 2048;
+  Reclaimer reclaimer(kLimit, make_policy("clock"));
+  const auto owner = std::make_shared<FakeOwner>(reclaimer);
+  owner->id = reclaimer.add(owner, Owner::Kind::Private);
+  reclaimer.begin_evicting_ahead();
+  for (PageIndex page = 0; page < kLimit; ++page) {
+    owner->resident.insert(page), owner->pinned.insert(page);
+    const Reservation reservation(reclaimer.limit(), reclaimer.limit().take(1) ? 1 : 0);
+    reclaimer.came(owner->id, page, page + 1, Coming::Needed);
+  }
+  std::thread evictor([&] {
+    while (reclaimer.wait_until_room_is_due()) reclaimer.evict_ahead();
+  });
+  const auto room = reclaimer.make_room(1, 1, Patience::Wait);
+  ASSERT_FALSE(room);
+  EXPECT_EQ(room.error().code, ENOMEM);
+  reclaimer.stop();
+  evictor.join();
+}
+
+// Four rounds of evictions, and then few frames are in use: but because a program has given them back, not because none can go.
+TEST(Reclaimer, DoesNotGiveUpWhenMuchIsGivenBackMeanwhile) {
+  constexpr PageIndex kLimit = 256, kRest = 20;
+  Reclaimer reclaimer(kLimit, make_policy("lru"));
+  const auto owner = std::make_shared<FakeOwner>(reclaimer);
+  owner->id = reclaimer.add(owner, Owner::Kind::Private);
+  const auto fill = [&](PageIndex page) {
+    const auto room = reclaimer.make_room(1, 1, Patience::Wait);
+    ASSERT_TRUE(room) << page;
+    const Reservation reservation(reclaimer.limit(), *room);
+    owner->resident.insert(page);
+    reclaimer.came(owner->id, page, page + 1, Coming::Needed);
+  };
+  PageIndex page = 0;
+  while (page < 4 * kLimit) fill(page++);
+  while (reclaimer.limit().free() > 0) fill(page++);
+  owner->meanwhile = [&] {
+    while (owner->resident.size() > kRest) {
+      const PageIndex last = *owner->resident.rbegin();
+      owner->resident.erase(last);
+      reclaimer.gone(owner->id, last, last + 1, Going::Freed);
+    }
+  };
+  fill(page);
+}
+
 // ---- frames that may be out
 
 using Page = std::array<std::byte, kPageSize>;
@@ -259,9 +347,12 @@ RC_GTEST_PROP(SwappedFrames, KeepEveryContentWhereverItIs, ()) {
     const auto owner = std::make_shared<AcceptsNothing>();
     swapped.set_owner(reclaimer.add(owner, Owner::Kind::Private), owner);
     std::map<PageIndex, Page> model;
+    std::optional<Departure> departure;  // an eviction under way, and a fetch
+    std::optional<Found> found;
+    const PageBlock fetched = make_page_block(bytes_of(4));
     for (int step = *rc::gen::inRange(0, 200); step > 0; --step) {
       const PageIndex page = *rc::gen::inRange<PageIndex>(0, 16);
-      switch (*rc::gen::inRange(0, 4)) {
+      switch (*rc::gen::inRange(0, 8)) {
         case 0: {
           const Page contents = filled_with(*rc::gen::inRange(0U, 7U));
           const Bytes from = *rc::gen::elementOf(std::vector<Bytes>{0, 0, 100, 4000}),
@@ -282,14 +373,43 @@ RC_GTEST_PROP(SwappedFrames, KeepEveryContentWhereverItIs, ()) {
           RC_ASSERT(swapped.release(bytes_of(page), 2 * kPageSize).has_value());
           model.erase(page), model.erase(page + 1);
           break;
-        default: {  // as a fault brings it back
-          if (!swapped.is_out(page) || !reclaimer.limit().take(1)) break;
-          const Reservation reservation(reclaimer.limit(), 1);
-          Page contents;
-          RC_ASSERT(swapped.read(bytes_of(page), contents.data(), kPageSize).has_value());
-          RC_ASSERT(frames->write(bytes_of(page), contents.data(), kPageSize).has_value());
-          swapped.filled(page, page + 1, FillReason::Needed);
+        case 3: {
+          if (departure) break;
+          departure.emplace(4);
+          PageIndex end = page;
+          while (end < page + 4 && swapped.has_frame(end)) ++end;
+          if (end > page) RC_ASSERT(swapped.leave(page, end, *departure).has_value());
+          swapped.store(*departure);
+          break;
         }
+        case 4:
+          if (!departure) break;
+          for (std::size_t i = 0; i < departure->pages().size(); ++i) {
+            const PageIndex leaver = departure->pages()[i];
+            const bool leaves = swapped.leaves(leaver);
+            const auto gone = swapped.gone(*departure, i);
+            RC_ASSERT(gone.has_value() == leaves);
+            if (gone) RC_ASSERT(swapped.release_frames(leaver, leaver + 1).has_value());
+          }
+          departure.reset();
+          break;
+        case 5:
+          found = swapped.find(page, page + 4);
+          RC_ASSERT((found->pages() > 0) == swapped.is_out(page));
+          if (found->pages() > 0) RC_ASSERT(swapped.fetch(*found, fetched.get()).has_value());
+          break;
+        case 6: {  // what was fetched a while ago is installed as far as it is still what is out
+          const PageIndex still = found ? swapped.still_out(*found) : 0;
+          for (PageIndex i = 0; i < still && reclaimer.limit().take(1); ++i) {
+            const Reservation reservation(reclaimer.limit(), 1);
+            RC_ASSERT(frames->write(bytes_of(found->first + i), fetched.get() + bytes_of(i), kPageSize).has_value());
+            swapped.filled(found->first + i, found->first + i + 1, FillReason::Needed);
+          }
+          found.reset();
+          break;
+        }
+        default:  // as a fault on a page that leaves
+          swapped.stay(page, page + 1);
       }
       for (PageIndex p = 0; p < 17; ++p) {
         Page contents;
@@ -300,6 +420,8 @@ RC_GTEST_PROP(SwappedFrames, KeepEveryContentWhereverItIs, ()) {
       RC_ASSERT(reclaimer.limit().used() <= limit);
       RC_ASSERT(reclaimer.limit().overdrawn() == 0U);
     }
+    swapped.stay(0, 100);
+    for (std::size_t i = 0; departure && i < departure->pages().size(); ++i) (void)swapped.gone(*departure, i);
   }
   RC_ASSERT(reclaimer.limit().used() == 0U);
   RC_ASSERT(swap->held() == 0U);

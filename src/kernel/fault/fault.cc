@@ -5,7 +5,10 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <thread>
+#include <utility>
 
+#include "base/scratch.h"
 #include "kernel/fail/failures.h"
 #include "kernel/fault/fault_service.h"
 #include "kernel/sync/host_sync.h"
@@ -27,10 +30,10 @@ constexpr int kMostReadsInVain = 500;
 }  // namespace
 
 Served FaultService::serve() {
+  Room room;
   for (;;) {
     // Room comes first: to make some, others' locks may have to be taken, and this space's own.
-    Room room;
-    if (pressure() != nullptr) {
+    if (pressure() != nullptr && !std::exchange(fetching_, false)) {
       const auto asked = room.ask(need_, wish(), patience_ == Patience::NoWait ? reclaim::Patience::NoWait : reclaim::Patience::Wait);
       if (!asked) {
         if (asked.error().code == EAGAIN) return Served::Later;
@@ -41,7 +44,7 @@ Served FaultService::serve() {
     }
     std::unique_lock lock(space_.mutex, std::defer_lock);
     if (patience_ == Patience::NoWait) {
-      if (!lock.try_lock()) return Served::Later;
+      if (!try_lock(lock)) return Served::Later;
     } else {
       lock.lock();
     }
@@ -54,6 +57,12 @@ Served FaultService::serve() {
       return Served::Yes;
     }
     if (outcome == Outcome::Done) return Served::Yes;
+    if (fetching_) {
+      lock.unlock();
+      contents_ = scratch(bytes_of(found_.pages()));
+      fetched_ = space_.swapped->fetch(found_, contents_);
+      continue;
+    }
     if (outcome == Outcome::Later && patience_ == Patience::NoWait) return Served::Later;
     lock.unlock();
     if (must_suffer()) {  // which may take long; then room is asked for anew
@@ -91,6 +100,16 @@ Served FaultService::serve() {
       }
     }
   }
+}
+
+// An eviction lets go within microseconds; who else holds the lock may take longer.
+bool FaultService::try_lock(std::unique_lock<std::mutex>& lock) const {
+  constexpr int kTries = 400;
+  for (int i = 0; !lock.try_lock(); ++i) {
+    if (!space_.evicting || i == kTries) return false;
+    std::this_thread::yield();
+  }
+  return true;
 }
 
 PageIndex FaultService::wish() const {

@@ -111,6 +111,7 @@ FaultService::Outcome FaultService::make_dirty(const vm::Vma& v, cache::FullFile
       space_.uffd.wake({fault_.address, fault_.address + kPageSize});
       return Outcome::Done;
   }
+  file.note_touched(page);
   const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
   if (!allowed) return give_up(allowed.error());
   record(was_cold_ ? FaultCause::FileCold : FaultCause::FileCached, kPageSize);

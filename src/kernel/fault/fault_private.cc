@@ -10,6 +10,8 @@ namespace {
 
 // Inherited pages copied at one touch: neighbours tend to be needed together.
 constexpr PageIndex kPullBlock = 4;
+// Pages brought back from the swap at once.
+constexpr PageIndex kSwapBlock = 64;
 // Private copies of a file's pages made at one touch, once a mapping has some: data segments are touched all over, by
 // relocation first of all.
 constexpr PageIndex kCopyBlock = 8, kSomeCopies = 2;
@@ -58,6 +60,7 @@ FaultService::Outcome FaultService::map_again(PageIndex page) {
     layer.unguard(page);
   }
   const auto guard = layer.mirrors().test(page) ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No;
+  layer.frames().stay(page, page + 1);
   const auto done = space_.uffd.map_present(here, pmap::Uffd::Wake::Yes, guard);
   if (!done) return give_up(done.error());
   finish(here, *done);
@@ -69,7 +72,8 @@ FaultService::Outcome FaultService::map_again(PageIndex page) {
 
 FaultService::Outcome FaultService::break_sharing(PageIndex page) {
   vm::Layer& layer = *space_.layer;
-  if (!layer.guarded().test(page)) {  // an eviction that came to nothing held the store back
+  layer.frames().stay(page, page + 1);
+  if (!layer.guarded().test(page)) {  // an eviction held the store back
     const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
     return allowed ? Outcome::Done : give_up(allowed.error());
   }
@@ -88,6 +92,7 @@ FaultService::Outcome FaultService::stop_following(PageIndex page) {
   vm::Layer& layer = *space_.layer;
   layer.unmirror(page);
   layer.note_touched(page);
+  layer.frames().stay(page, page + 1);
   const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
   if (!allowed) return give_up(allowed.error());
   record(FaultCause::CopyOnWrite, 0);
@@ -233,23 +238,43 @@ void FaultService::copy_history(const vm::Vma& v, cache::FileObject& file) {
   }
 }
 
-// A page whose contents are in the swap gets a frame again.
+// A page whose contents are in the swap gets a frame again. A walk brings those behind it along, as far as one access to the
+// swap has them.
 FaultService::Outcome FaultService::bring_back(vm::Vma& v, PageIndex page) {
   vm::Layer& layer = *space_.layer;
-  std::byte* contents = scratch(kPageSize);
-  const auto got = layer.frames().read(bytes_of(page), contents, kPageSize);
-  if (!got) return give_up(got.error());
-  const VirtRange r{fault_.address, fault_.address + kPageSize};
-  const bool guarded = layer.guarded().test(page) || layer.mirrors().test(page);
-  const auto guard = guarded ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No;
-  const auto done = space_.uffd.copy(r, contents, guard, pmap::Uffd::Wake::Yes);
+  PageIndex count = found_.first == page ? space_.swapped->still_out(found_) : 0;
+  if (count == 0) return find_in_swap(v, page);
+  if (!fetched_) return give_up(fetched_.error());
+  const auto is_guarded = [&](PageIndex p) { return layer.guarded().test(p) || layer.mirrors().test(p); };
+  const bool guarded = is_guarded(page);
+  const PageIndex most = page_of(in_step(v).end - fault_.address);
+  PageIndex alike = 1;
+  while (alike < std::min(count, most) && is_guarded(page + alike) == guarded) ++alike;
+  const VirtRange r{fault_.address, fault_.address + bytes_of(alike)};
+  const auto done = space_.uffd.copy(r, contents_, guarded ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
   if (!done) return give_up(done.error());
-  if (finish(r, *done).empty()) return Outcome::Done;
-  layer.frames().filled(page, page + 1, vm::FillReason::Needed);
+  const VirtRange there = finish(r, *done);
+  if (there.empty()) return Outcome::Done;
+  // That the walk will come to those ahead is known well enough; they go when their turn comes.
+  layer.frames().filled(page, page + there.pages(), vm::FillReason::Needed);
   layer.note_touched(page);
-  installed(v, r);
-  record(FaultCause::SwapIn, kPageSize);
+  if (there.contains(fault_.address)) filled_until_ = there.end;
+  record(FaultCause::SwapIn, there.size());
   return Outcome::Done;
+}
+
+FaultService::Outcome FaultService::find_in_swap(vm::Vma& v, PageIndex page) {
+  const VirtRange wish = window(v, 0);
+  const PageIndex most = v.grows_down ? 1 : std::min(kSwapBlock, page_of(wish.end - fault_.address));
+  found_ = space_.swapped->find(page, page + most);
+  // What lies between what is found and the next page that is out needs no fault.
+  if (walk_ != nullptr) {
+    const PageIndex end = page + found_.pages(), last = v.layer_page(v.range.end - kPageSize) + 1;
+    const PageIndex next = std::min(space_.layer->frames().next_out(end, last), space_.layer->present().next_gap(end, last));
+    walk_->expected = page_of(fault_.address) + (next - page);
+  }
+  fetching_ = true;
+  return Outcome::Later;
 }
 
 void FaultService::tell_reclaimer(PageIndex first, PageIndex last, PageIndex touched) const {

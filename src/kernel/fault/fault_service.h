@@ -1,7 +1,7 @@
 // One fault on its way through fault.cc (what is it?), fault_private.cc (pages of the layer) and fault_object.cc (pages
 // of files and shared memory). Failures on demand: fault_failure.cc. Internal to these four.
 //
-// Space::mutex is held in every step, except while a file is read from a disk; then the attempt starts again.
+// Space::mutex is held in every step, except while a file or the swap is read; then the attempt starts again.
 #pragma once
 
 #include <chrono>
@@ -41,6 +41,7 @@ class FaultService {
   }
 
   Outcome attempt();
+  bool try_lock(std::unique_lock<std::mutex>& lock) const;
   [[nodiscard]] PageIndex wish() const;  // frames that would be welcome
   Outcome serve_layer(vm::Vma& v);
   Outcome fill_from_file(vm::Vma& v, cache::FileObject& file);
@@ -72,6 +73,7 @@ class FaultService {
   Outcome give_up(const Error& error);
   Outcome want_more_room(const Error& error);
   Outcome bring_back(vm::Vma& v, PageIndex page);
+  Outcome find_in_swap(vm::Vma& v, PageIndex page);
   Outcome bring_back(vm::Vma& v, frame::SharedObject& shared, PageIndex page);
   vm::Vma* grow_stack();
   // What earlier guests needed of this file, mapped at this guest's first touch of it.
@@ -127,6 +129,11 @@ class FaultService {
   std::shared_ptr<cache::FileObject> cold_;  // must be read before the next attempt
   PageIndex cold_first_ = 0, cold_last_ = 0;
   bool was_cold_ = false;
+  // Private pages that are out: found, to be fetched without the locks (fetching_), then there if nothing has changed.
+  bool fetching_ = false;
+  reclaim::Found found_;
+  Result<void> fetched_;
+  std::byte* contents_ = nullptr;
   int reads_in_vain_ = 0;
   // Pages of a fully owned file that must be written back, or rid of their mirrors, before the next attempt.
   Before before_ = Before::WriteBack;

@@ -1,8 +1,10 @@
-// Taking private pages away. Stores are held back by write protection, the contents go to the swap, and the frame is
-// released, which unmaps it everywhere; a thread that stored meanwhile waits in its fault, and brings the page back.
+// Taking private pages away. Stores are held back by write protection and the contents copied; they are written to the swap
+// while the program goes on; then the frames are released, which unmaps them everywhere, but for those of pages that a program
+// stored to meanwhile, or that may not go any more (SwappedFrames::stay()).
 // Copies of a file's page that nobody has stored into are just dropped: the next touch asks the file again.
 //
-// Locks: Space::mutex, then the family's. A layer whose space is gone still has heirs, and its pages go without the former.
+// Locks: Space::mutex, then the family's, for a few pages at a time, so that faults get through between. Who cannot wait for
+// them a second time holds them throughout. A layer whose space is gone still has heirs, and its pages go without the former.
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -29,15 +31,27 @@ class PrivatePages final : public Owner {
     if (!layer) return keep_all(pages, Refusal::Gone);
     if (frames_->swap_full() && !any_mirror(*layer, pages)) return keep_all(pages, Refusal::SwapFull);
     const SpaceRef space = space_.lock();
-    std::unique_lock<std::mutex> lock;
-    if (space) {
-      lock = std::unique_lock(space->mutex, std::defer_lock);
-      if (!lock_within_patience(lock, patience)) return keep_all(pages, Refusal::Busy);
-      space->forget_exited();
-    }
-    const std::lock_guard family(layer->mutex());
+    Locks locks(space.get(), *layer);
+    if (!locks.take(patience)) return keep_all(pages, Refusal::Busy);
+    Leaving leaving(pages.size());
     std::vector<Kept> kept;
-    each_run(pages, [&](PageIndex first, PageIndex last) { evict_run(space.get(), *layer, first, last, kept); });
+    PageIndex at_once = 0;
+    each_run(pages, [&](PageIndex first, PageIndex last) {
+      for (PageIndex to = first; first < last; first = to) {
+        to = std::min(last, first + kAtATime - at_once);
+        evict_run(space.get(), *layer, first, to, leaving, kept);
+        at_once = (at_once + to - first) % kAtATime;
+        if (at_once == 0 && patience == Patience::Wait) locks.let_others_in();
+      }
+    });
+    if (leaving.departure.pages().empty()) return kept;
+    if (patience == Patience::Wait) locks.release();
+    frames_->store(leaving.departure);
+    if (patience == Patience::Wait) locks.take();
+    for (std::size_t from = 0; from < leaving.mapped.size(); from += kAtATime) {
+      if (from > 0 && patience == Patience::Wait) locks.let_others_in();
+      finish(space.get(), *layer, leaving, from, std::min(leaving.mapped.size(), from + kAtATime), kept);
+    }
     return kept;
   }
 
@@ -68,6 +82,58 @@ class PrivatePages final : public Owner {
   }
 
  private:
+  static constexpr PageIndex kAtATime = 16;  // some tens of microseconds under the locks
+
+  class Locks {
+   public:
+    Locks(Space* space, const vm::Layer& layer) : space_(space), family_(layer.mutex(), std::defer_lock) {
+      if (space != nullptr) lock_ = std::unique_lock(space->mutex, std::defer_lock);
+    }
+    ~Locks() {
+      if (family_) release();
+    }
+    Locks(const Locks&) = delete;
+    Locks& operator=(const Locks&) = delete;
+    bool take(Patience patience) {
+      if (space_ != nullptr && !lock_within_patience(lock_, patience)) return false;
+      taken();
+      return true;
+    }
+    void take() {
+      if (space_ != nullptr) lock_.lock();
+      taken();
+    }
+    void release() {
+      family_.unlock();
+      if (space_ == nullptr) return;
+      space_->evicting = false;
+      lock_.unlock();
+    }
+    void let_others_in() {
+      release();
+      std::this_thread::yield();
+      take();
+    }
+
+   private:
+    void taken() {
+      if (space_ != nullptr) {
+        space_->evicting = true;
+        space_->forget_exited();
+      }
+      family_.lock();
+    }
+    Space* space_;
+    std::unique_lock<std::mutex> lock_, family_;
+  };
+
+  // Pages on their way, and where each is mapped.
+  struct Leaving {
+    explicit Leaving(std::size_t most) : departure(most) {}
+    reclaim::Departure departure;
+    std::vector<std::optional<VirtAddr>> mapped;
+  };
+
   static bool any_mirror(const vm::Layer& layer, const std::vector<PageIndex>& pages) {
     const std::lock_guard family(layer.mutex());
     return std::any_of(pages.begin(), pages.end(), [&](PageIndex page) { return layer.mirrors().test(page); });
@@ -125,48 +191,72 @@ class PrivatePages final : public Owner {
                        [at](const auto& thread) { return thread.kept.contains(at); });
   }
 
-  void evict_run(const Space* space, vm::Layer& layer, PageIndex first, PageIndex last, std::vector<Kept>& kept) {
+  void evict_run(const Space* space, vm::Layer& layer, PageIndex first, PageIndex last, Leaving& leaving,
+                 std::vector<Kept>& kept) {
     for (PageIndex page = first; page < last;) {
       const bool mirror = layer.mirrors().test(page);
       const Spot spot = look(space, page);
-      if (spot.refusal) {
-        kept.push_back({page++, *spot.refusal});
+      if (spot.refusal || frames_->leaves(page)) {
+        kept.push_back({page++, spot.refusal ? *spot.refusal : Refusal::Touched});
         continue;
       }
       PageIndex end = page + 1;
       for (; end < last; ++end) {
         const Spot next = look(space, end);
-        if (next.refusal || next.mapped.has_value() != spot.mapped.has_value()) break;
+        if (next.refusal || frames_->leaves(end) || next.mapped.has_value() != spot.mapped.has_value()) break;
         if (layer.mirrors().test(end) != mirror) break;
         if (spot.mapped && *next.mapped != *spot.mapped + bytes_of(end - page)) break;
       }
       if (mirror)
         frames_->evict_by([&] { (void)layer.drop_mirrors(page, end); });  // nobody has stored into them: the file has them
       else
-        evict_together(space, layer, page, end, spot.mapped, kept);
+        let_leave(space, layer, page, end, spot.mapped, leaving, kept);
       page = end;
     }
   }
 
-  void evict_together(const Space* space, const vm::Layer& layer, PageIndex page, PageIndex end,
-                      std::optional<VirtAddr> at, std::vector<Kept>& kept) {
-    if (frames_->swap_full()) {
-      for (; page < end; ++page) kept.push_back({page, Refusal::SwapFull});
-      return;
-    }
+  void let_leave(const Space* space, const vm::Layer& layer, PageIndex page, PageIndex end, std::optional<VirtAddr> at,
+                 Leaving& leaving, std::vector<Kept>& kept) {
+    const auto keep = [&](Refusal why) {
+      for (; page < end; ++page) kept.push_back({page, why});
+    };
+    if (frames_->swap_full()) return keep(Refusal::SwapFull);
     const VirtRange r = at ? VirtRange{*at, *at + bytes_of(end - page)} : VirtRange{};
-    if (at && !space->uffd.write_protect(r)) {
-      for (; page < end; ++page) kept.push_back({page, Refusal::Failed});
-      return;
+    if (at && !space->uffd.write_protect(r)) return keep(Refusal::Failed);
+    if (!frames_->leave(page, end, leaving.departure)) {
+      for (PageIndex p = page; at && p < end; ++p) allow_stores(*space, layer, p, *at + bytes_of(p - page));
+      return keep(Refusal::Failed);
     }
-    const auto reached = frames_->swap_out(page, end);
-    const PageIndex stays = reached ? *reached : page;
-    const Refusal why = !reached && reached.error().code != ENOSPC ? Refusal::Failed : Refusal::SwapFull;
-    for (PageIndex p = stays; p < end; ++p) {
-      kept.push_back({p, why});
-      const VirtAddr here = r.start + bytes_of(p - page);
-      if (at && !layer.guarded().test(p)) (void)space->uffd.allow_writes({here, here + kPageSize});
+    for (PageIndex p = page; p < end; ++p)
+      leaving.mapped.push_back(at ? std::optional(*at + bytes_of(p - page)) : std::nullopt);
+  }
+
+  // Pages [first, last) of the departure are stored, or could not be.
+  void finish(const Space* space, const vm::Layer& layer, const Leaving& leaving, std::size_t first, std::size_t last,
+              std::vector<Kept>& kept) {
+    std::vector<PageIndex> gone;
+    for (std::size_t i = first; i < last; ++i) {
+      const PageIndex page = leaving.departure.pages()[i];
+      const Spot now = look(space, page);
+      const bool as_it_was = now.mapped == leaving.mapped[i];
+      if (now.refusal || !as_it_was) frames_->stay(page, page + 1);
+      const auto left = frames_->gone(leaving.departure, i);
+      if (left) {
+        gone.push_back(page);
+        continue;
+      }
+      kept.push_back({page, now.refusal ? *now.refusal : reason(left.error().code)});
+      if (space != nullptr && now.mapped && as_it_was) allow_stores(*space, layer, page, *now.mapped);
     }
+    each_run(gone, [&](PageIndex from, PageIndex to) { (void)frames_->release_frames(from, to); });
+  }
+
+  static Refusal reason(int error) {
+    return error == EBUSY ? Refusal::Touched : error == ENOSPC ? Refusal::SwapFull : Refusal::Failed;
+  }
+
+  static void allow_stores(const Space& space, const vm::Layer& layer, PageIndex page, VirtAddr at) {
+    if (!layer.guarded().test(page) && !layer.mirrors().test(page)) (void)space.uffd.allow_writes({at, at + kPageSize});
   }
 
   Supervisor& supervisor_;

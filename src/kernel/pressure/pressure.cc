@@ -25,11 +25,17 @@ Pressure::Pressure(const MemoryOptions& options, std::unique_ptr<reclaim::SwapBa
                                              : reclaim::make_policy(options.policy)),
       watcher_([this] {
         while (reclaimer_.wait_until_watch_is_due()) reclaimer_.watch_next();
-      }) {}
+      }) {
+  reclaimer_.begin_evicting_ahead();
+  evictor_ = std::thread([this] {
+    while (reclaimer_.wait_until_room_is_due()) reclaimer_.evict_ahead();
+  });
+}
 
 void Pressure::stop() {
   reclaimer_.stop();
-  if (watcher_.joinable()) watcher_.join();
+  for (std::thread* thread : {&watcher_, &evictor_})
+    if (thread->joinable()) thread->join();
 }
 
 void Pressure::adopt(Supervisor& supervisor, const SpaceRef& space) {

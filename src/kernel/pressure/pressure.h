@@ -33,7 +33,7 @@ class Pressure {
   reclaim::Reclaimer& reclaimer() { return reclaimer_; }
   [[nodiscard]] reclaim::SwapBackend* swap() { return swap_.get(); }
   ~Pressure() { stop(); }
-  // No more sampling; before the supervisor goes.
+  // No more sampling, nor evictions ahead of demand; before the supervisor goes.
   void stop();
   [[nodiscard]] const MemoryOptions& options() const { return options_; }
 
@@ -49,6 +49,7 @@ class Pressure {
   std::unique_ptr<reclaim::SwapBackend> swap_;
   reclaim::Reclaimer reclaimer_;
   std::thread watcher_;  // samples which frames are still in use
+  std::thread evictor_;  // keeps some frames free
 };
 
 // The limit of this run; null when there is none.

@@ -80,6 +80,7 @@ Result<void> release_given(Space& space) {
     const PageIndex first = page_of(piece.offset);
     layer.given().for_each_run(first, first + piece.range.pages(), [&](PageIndex from, PageIndex to) {
       const VirtAddr start = piece.range.start + bytes_of(from - first);
+      layer.frames().stay(from, to);
       if (done) done = space.uffd.allow_writes({start, start + bytes_of(to - from)});
     });
   });
@@ -108,6 +109,15 @@ void release_guards(Space& space, VirtRange r) {
     const VirtAddr at = r.start + bytes_of(page - first);
     (void)space.uffd.allow_writes({at, at + kPageSize});
   }
+  if (pressure() == nullptr) return;
+  // Evictions hold stores back as well.
+  layer.present().for_each_run(first, last, [&](PageIndex from, PageIndex to) {
+    layer.frames().stay(from, to);
+    for (PageIndex page = from; page < to; ++page) {
+      const VirtAddr at = r.start + bytes_of(page - first);
+      if (!layer.mirrors().test(page)) (void)space.uffd.allow_writes({at, at + kPageSize});
+    }
+  });
 }
 
 // Lets threads that were on their way out (on_thread_exit) be gone before their pages are guarded. Space::mutex held.

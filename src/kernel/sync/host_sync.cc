@@ -236,10 +236,12 @@ Result<void> register_piece(Space& space, const HostPiece& piece) {
   }
   if (piece.kind == HostPiece::Kind::Tracked) return space.uffd.register_evictable(piece.range);
   PAGEFOLD_CHECK(pressure() != nullptr ? space.uffd.register_evictable(piece.range) : space.uffd.register_private(piece.range));
-  // A fresh mapping has lost the write protection of pages that heirs still inherit, and of mirrors.
+  // A fresh mapping has lost the write protection of pages that heirs still inherit, and of mirrors. Pages on their way to the
+  // swap are stored to again.
   const std::lock_guard family(space.layer->mutex());
   Result<void> done;
   const PageIndex first = page_of(piece.offset);
+  space.layer->frames().stay(first, first + piece.range.pages());
   for (const vm::PageSet* pages : {&space.layer->guarded(), &space.layer->mirrors()}) {
     pages->for_each_run(first, first + piece.range.pages(), [&](PageIndex from, PageIndex to) {
       const VirtAddr start = piece.range.start + bytes_of(from - first);

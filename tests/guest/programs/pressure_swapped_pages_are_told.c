@@ -3,7 +3,7 @@
 #include "guest.h"
 
 #define PAGES ((size_t)6 * 1024)
-#define SLACK 128  // pages that come and go while we look
+#define SLACK 512  // pages that come and go while we look: some are evicted ahead of demand
 
 static size_t field_of(void* mapping, const char* name) {
   FILE* smaps = fopen("/proc/self/smaps", "r");
