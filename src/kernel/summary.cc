@@ -33,6 +33,7 @@ report::PressureLine told(Pressure& limit) {
   line.busy = refused(reclaim::Refusal::Busy);
   line.pinned = refused(reclaim::Refusal::Pinned);
   line.failed = refused(reclaim::Refusal::Failed);
+  line.touched = refused(reclaim::Refusal::Touched);
   line.swap = limit.options().swap.name();
   if (limit.swap() != nullptr) {
     const reclaim::SwapTraffic traffic = limit.swap()->traffic();

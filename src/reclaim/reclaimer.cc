@@ -19,7 +19,7 @@ constexpr PageIndex kWatchedShare = 8, kLeastWatched = 16;
 
 // Frames kept free: enough for the faults that come while a batch is written, few enough not to be missed.
 constexpr PageIndex kFreeShare = 256, kMostLow = 256;  // low
-constexpr PageIndex kMoreFree = 4;                     // batches, beyond it
+constexpr PageIndex kMoreFreeShare = 128, kMostMoreFree = 256;  // high, beyond it: what is free is missing elsewhere
 constexpr PageIndex kLeastForAhead = 1024;
 constexpr std::chrono::milliseconds kLongestPause{500};  // of the evictor, when nothing can go
 constexpr unsigned kMostWaits = 4;                       // for the evictor, before evicting oneself
@@ -239,7 +239,9 @@ bool Reclaimer::judge(PageIndex freed, const std::vector<Kept>& kept) {
 
 PageIndex Reclaimer::low() const { return limit_.most() < kLeastForAhead ? 0 : std::min(limit_.most() / kFreeShare, kMostLow); }
 
-PageIndex Reclaimer::high() const { return low() == 0 ? 0 : low() + kMoreFree * batch(); }
+PageIndex Reclaimer::high() const { return low() == 0 ? 0 : low() + std::min(limit_.most() / kMoreFreeShare, kMostMoreFree); }
+
+bool Reclaimer::is_short() const { return limit_.free() + std::min(batch(), high() - low()) < high(); }
 
 bool Reclaimer::wake_evictor() {
   const std::lock_guard lock(mutex_);
@@ -274,7 +276,8 @@ void Reclaimer::evict_ahead() {
     const std::lock_guard lock(mutex_);
     return stopping_;
   };
-  while (round == Round::Freed && limit_.free() < high() && !stopped()) round = evict_some(batch(), Patience::Wait);
+  for (PageIndex free = limit_.free(); round == Round::Freed && free < high() && !stopped(); free = limit_.free())
+    round = evict_some(std::clamp(high() - free, kLeastAtATime, batch()), Patience::Wait);
   const std::lock_guard lock(mutex_);
   if (round == Round::Hopeless) ++verdicts_;
   evictor_ = round == Round::Freed ? Ahead::Waits : Ahead::Pauses;

@@ -8,7 +8,7 @@
 // Frames put in ahead of need go first, in the order of their coming, and are never a reason to evict another:
 // speculation gets what is free beyond a reserve for demand.
 //
-// Frames are evicted ahead of demand: when a batch is missing from high() free ones, a thread of its own is woken, so that who
+// Frames are evicted ahead of demand: when a batch is missing from the high() that should be free, a thread of its own is woken, so that who
 // needs one finds it; speculation leaves low() of them to demand. Where that thread does not get on, whoever asks evicts for
 // himself. In a memory of a few MiB every frame counts: there is no such thread.
 //
@@ -34,7 +34,7 @@ namespace pagefold::reclaim {
 
 enum class Patience { NoWait, Wait };
 
-// Why an eviction came to nothing; one counter each.
+// Why an eviction came to nothing; one counter each. Touched: stored to while its contents were on their way to the swap.
 enum class Refusal { Busy, Pinned, SwapFull, Failed, Gone, Touched, kCount };
 inline constexpr std::size_t kRefusals = static_cast<std::size_t>(Refusal::kCount);
 
@@ -122,7 +122,7 @@ class Reclaimer {
   enum class Ahead { None, Waits, Works, Pauses };
   [[nodiscard]] PageIndex low() const;
   [[nodiscard]] PageIndex high() const;
-  [[nodiscard]] bool is_short() const { return limit_.free() + batch() < high(); }
+  [[nodiscard]] bool is_short() const;
   // True when it works.
   bool wake_evictor();
 

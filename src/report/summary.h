@@ -53,7 +53,7 @@ struct PressureLine {
   ByKind evicted, refaulted;
   Bytes swapped_out = 0, swapped_in = 0;
   Bytes swap_peak = 0;  // what the swap held at most: compressed bytes, or bytes of the file
-  std::uint64_t swap_full = 0, busy = 0, pinned = 0, failed = 0;  // evictions that came to nothing
+  std::uint64_t swap_full = 0, busy = 0, pinned = 0, failed = 0, touched = 0;  // evictions that came to nothing
 };
 
 // A failure that was asked for (--fail), and what became of it.

@@ -52,7 +52,7 @@ ordered_json pressure_to_json(const PressureLine& line) {
           {"swapped_out_bytes", line.swapped_out},
           {"swapped_in_bytes", line.swapped_in},
           {"swap_peak_bytes", line.swap_peak},
-          {"refused_pages", {{"swap_full", line.swap_full}, {"busy", line.busy}, {"pinned", line.pinned}, {"failed", line.failed}}}};
+          {"refused_pages", {{"swap_full", line.swap_full}, {"busy", line.busy}, {"pinned", line.pinned}, {"failed", line.failed}, {"touched", line.touched}}}};
 }
 
 ordered_json failures_to_json(const RunSummary& summary) {

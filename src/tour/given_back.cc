@@ -26,9 +26,11 @@ void dropped_and_read_back(Lesson& lesson) {
 
   lesson.show("The child's memory is nowhere else: it had to be written to the swap.");
   lesson.between("anonymous pages written to the swap", kNeeded - kFrames, 2 * kNeeded, swapped);
-  lesson.equal("bytes written that are not those pages", 0,
+  const Number stayed = scarce.reported("/pressure/refused_pages/touched");
+  lesson.between("written, but stored into meanwhile, and kept", 0, kFrames, stayed);
+  lesson.equal("bytes written that are none of these pages", 0,
                difference(scarce.reported("/pressure/swapped_out_bytes"),
-                          swapped ? Number(*swapped * static_cast<std::int64_t>(kPageSize)) : Number()));
+                          swapped && stayed ? Number((*swapped + *stayed) * static_cast<std::int64_t>(kPageSize)) : Number()));
   const Number most = scarce.reported("/pressure/peak_bytes");
   lesson.between("page frames in use at most", 1, kFrames,
                  most ? Number(*most / static_cast<std::int64_t>(kPageSize)) : Number());

@@ -215,7 +215,7 @@ PressureLine limited() {
   line.policy = "lru", line.swap = "zram";
   line.evicted = {12, 3456, 0}, line.refaulted = {1, 2345, 0};
   line.swapped_out = 8'000'000, line.swapped_in = 7'000'000, line.swap_peak = 1'000'000;
-  line.swap_full = 1, line.busy = 2, line.pinned = 3, line.failed = 4;
+  line.swap_full = 1, line.busy = 2, line.pinned = 3, line.failed = 4, line.touched = 5;
   return line;
 }
 
@@ -227,7 +227,7 @@ TEST(SummaryJson, TellsOfALimitWhereThereWasOne) {
     "limit_bytes": 67108864, "peak_bytes": 67000000, "overdrawn_bytes": 4096, "policy": "lru", "swap": "zram",
     "evicted_pages": {"files": 12, "anonymous": 3456, "shared": 0}, "refaulted_pages": {"files": 1, "anonymous": 2345, "shared": 0},
     "swapped_out_bytes": 8000000, "swapped_in_bytes": 7000000, "swap_peak_bytes": 1000000,
-    "refused_pages": {"swap_full": 1, "busy": 2, "pinned": 3, "failed": 4}})"));
+    "refused_pages": {"swap_full": 1, "busy": 2, "pinned": 3, "failed": 4, "touched": 5}})"));
 }
 
 TEST(Story, TellsOfALimitWhereThereWasOne) {

@@ -197,7 +197,7 @@ class PrivatePages final : public Owner {
       const bool mirror = layer.mirrors().test(page);
       const Spot spot = look(space, page);
       if (spot.refusal || frames_->leaves(page)) {
-        kept.push_back({page++, spot.refusal ? *spot.refusal : Refusal::Touched});
+        kept.push_back({page++, spot.refusal ? *spot.refusal : Refusal::Busy});
         continue;
       }
       PageIndex end = page + 1;
