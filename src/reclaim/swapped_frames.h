@@ -69,6 +69,7 @@ class SwappedFrames final : public vm::FrameSource {
   void touched(PageIndex page) override { reclaimer_.touched(id_, page); }
   void filled(PageIndex first, PageIndex last, vm::FillReason reason) override;
   [[nodiscard]] PageIndex next_out(PageIndex first, PageIndex last) const override { return out_.next(first, last); }
+  [[nodiscard]] PageIndex out() const override { return out_.count(); }
   [[nodiscard]] PageIndex out(PageIndex first, PageIndex last) const override { return out_.count_range(first, last); }
 
   // Nothing more can be swapped out at present.

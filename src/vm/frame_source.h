@@ -23,6 +23,7 @@ class FrameSource {
   // The first page of [first, last) that is out, or last.
   [[nodiscard]] virtual PageIndex next_out(PageIndex first, PageIndex last) const { return (void)first, last; }
   [[nodiscard]] bool is_out(PageIndex page) const { return next_out(page, page + 1) == page; }
+  [[nodiscard]] virtual PageIndex out() const { return 0; }  // how many of all
   [[nodiscard]] virtual PageIndex out(PageIndex first, PageIndex last) const { return (void)first, (void)last, 0; }  // how many
   // The page, which has a frame, was touched by a program.
   virtual void touched(PageIndex) {}

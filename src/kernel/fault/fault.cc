@@ -255,7 +255,7 @@ void account(Space& space) {
   Bytes resident = 0;
   {
     const std::lock_guard family(space.layer->mutex());
-    resident = bytes_of(space.layer->present().count() - space.layer->frames().out(0, ~PageIndex{0} >> kPageShift));
+    resident = bytes_of(space.layer->present().count() - space.layer->frames().out());
   }
   if (resident == space.accounted) return;
   stats().frames(static_cast<std::int64_t>(resident) - static_cast<std::int64_t>(space.accounted));

@@ -23,7 +23,7 @@ std::vector<Share> shares(Supervisor& supervisor) {
     std::unique_lock lock(space->mutex, std::defer_lock);
     if (!lock_within_patience(lock, reclaim::Patience::Wait) || !space->swapped) continue;
     const std::lock_guard family(space->layer->mutex());
-    const Bytes out = bytes_of(space->swapped->out(0, ~PageIndex{0} >> kPageShift));
+    const Bytes out = bytes_of(space->swapped->out());
     const std::string name = space->program.substr(space->program.rfind('/') + 1);
     all.push_back({fmt::format("{} ({})", name, space->pid), bytes_of(space->layer->present().count()) - out, out});
   }
