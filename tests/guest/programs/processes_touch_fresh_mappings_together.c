@@ -1,13 +1,11 @@
 // Processes that share their memory without being threads of one (clone with CLONE_VM alone) touch a mapping for the first time at
 // the same moment, and all find the file's bytes. Source: clone(2), mmap(2).
-#include "guest.h"
+#include "fresh_file.h"
 
-enum { PROCESSES = 3, PAGES = 32, ROUNDS = 120, STACK = 64 * 1024 };
+enum { PROCESSES = 3, ROUNDS = 120, STACK = 64 * 1024 };
 static char* volatile map;
 static char stacks[PROCESSES][STACK] __attribute__((aligned(16)));
 static int wrong, there, gone;
-
-static char byte_of(int page) { return (char)('a' + page % 26); }
 
 // They share the thread-local data, too, so they call nothing that uses errno.
 static void wait_for(const int* counter, int value) {
@@ -25,14 +23,6 @@ static int reader(void* argument) {
     __atomic_add_fetch(&gone, 1, __ATOMIC_RELEASE);
   }
   return 0;
-}
-
-static void write_file(const char* name) {
-  static char contents[PAGES * PAGE];
-  for (int page = 0; page < PAGES; ++page) memset(contents + (size_t)page * PAGE, byte_of(page), PAGE);
-  int fd = MUST(open(name, O_WRONLY | O_CREAT, 0600));
-  MUST(write(fd, contents, sizeof contents));
-  close(fd);
 }
 
 int main(void) {

@@ -1,13 +1,11 @@
 // Threads that touch a mapping for the first time at the same moment all find the file's bytes. Each round maps a file that nobody
 // has read before. Source: mmap(2).
-#include "guest.h"
+#include "fresh_file.h"
 
-enum { THREADS = 4, PAGES = 32, ROUNDS = 240, LARGE = 2 * 256 };  // LARGE pages are mapped, PAGES of them touched
+enum { THREADS = 4, ROUNDS = 240, LARGE = 2 * 256 };  // LARGE pages are mapped, PAGES of them touched
 static char* volatile map;
 static pthread_barrier_t barrier;
 static int wrong;
-
-static char byte_of(int page) { return (char)('a' + page % 26); }
 
 static void* reader(void* argument) {
   const int id = (int)(intptr_t)argument;
@@ -18,14 +16,6 @@ static void* reader(void* argument) {
     pthread_barrier_wait(&barrier);
   }
   return 0;
-}
-
-static void write_file(const char* name) {
-  static char contents[PAGES * PAGE];
-  for (int page = 0; page < PAGES; ++page) memset(contents + (size_t)page * PAGE, byte_of(page), PAGE);
-  int fd = MUST(open(name, O_WRONLY | O_CREAT, 0600));
-  MUST(write(fd, contents, sizeof contents));
-  close(fd);
 }
 
 int main(void) {
