@@ -69,7 +69,8 @@ void tell(const report::RunSummary& summary) {
 }  // namespace
 
 Refusal refusal_of(const Error& error, const std::string& program) {
-  switch (error.code) {
+  const bool of_the_program = error.context == program;
+  switch (of_the_program ? error.code : 0) {
     case ENOENT:
       return {kernel::kExitNotFound, Error{error.code, program}.message()};
     case EACCES:
@@ -135,11 +136,11 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->type_name("LOADER")
       ->capture_default_str();
   run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
-  run->add_option("--policy", arguments->policy, "Which frame goes when there is no room")
+  CLI::Option* policy = run->add_option("--policy", arguments->policy, "Which frame goes when there is no room")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(reclaim::kPolicyNames), std::end(reclaim::kPolicyNames))))
       ->type_name("")
       ->capture_default_str();
-  run->add_option("--swap", arguments->swap, "Where private pages go: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE], none")
+  CLI::Option* swap = run->add_option("--swap", arguments->swap, "Where private pages go: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE], none")
       ->type_name("WHERE")
       ->capture_default_str();
   run->add_flag("--own-files", arguments->own_files,
@@ -160,7 +161,9 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->type_name("")
       ->expected(-1);
   run->footer(kFooter);
-  run->callback([arguments, loader, &invocation] {
+  run->callback([arguments, loader, policy, swap, &invocation] {
+    if (arguments->memory.empty() && policy->count() + swap->count() > 0)
+      throw CLI::RequiresError(policy->count() > 0 ? "--policy" : "--swap", "--mem");
     if (arguments->write_back && !arguments->own_files && arguments->failures.empty() && arguments->memory.empty())
       throw CLI::RequiresError("--writeback", "--own-files, --mem or --fail");
     arguments->program = invocation.program;

@@ -47,7 +47,8 @@ inline constexpr int kExitNotExecutable = 126;
 inline constexpr int kExitNotFound = 127;
 
 // Runs the command to its end, and until no guest is left. The summary's exit_code is the program's own, or 128 + signal.
-// Errors: ENOENT (not found), EACCES/ENOEXEC (not executable), anything else: Pagefold cannot run here (see `pagefold doctor`).
+// Errors: ENOENT (not found), EACCES/ENOEXEC (not executable) with the program's name alone as their context; anything else:
+// Pagefold cannot run here (see `pagefold doctor`).
 Result<report::RunSummary> run(const RunOptions& options);
 
 }  // namespace pagefold::kernel

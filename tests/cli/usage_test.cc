@@ -77,6 +77,8 @@ TEST(Usage, ErrorsOfRunEndWith125) {
                                                           {"run", "--fault-around=x", "true"},
                                                           {"run", "--fault-around=-1", "true"},
                                                           {"run", "--writeback=5s", "true"},
+                                                          {"run", "--swap=zram", "true"},
+                                                          {"run", "--policy=clock", "true"},
                                                           {"run", "--fail", "read:eio", "--seed=x", "true"},
                                                           {"run", "--seed=1", "true"},
                                                           {"run", "--own-files", "--writeback=5", "true"},

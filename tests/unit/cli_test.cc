@@ -63,12 +63,17 @@ TEST(ProgramWords, ArriveAsTheyAre) {
 }
 
 TEST(Refusals, HaveTheExitCodesOfEnv) {
-  EXPECT_EQ(refusal_of({ENOENT, "exec"}, "nosuch").exit_code, 127);
-  EXPECT_EQ(refusal_of({ENOENT, "exec"}, "nosuch").message, "nosuch: No such file or directory");
-  EXPECT_EQ(refusal_of({EACCES, "exec"}, "/etc").exit_code, 126);
-  EXPECT_EQ(refusal_of({ENOEXEC, ""}, "text").message, "text: Exec format error");
+  EXPECT_EQ(refusal_of({ENOENT, "nosuch"}, "nosuch").exit_code, 127);
+  EXPECT_EQ(refusal_of({ENOENT, "nosuch"}, "nosuch").message, "nosuch: No such file or directory");
+  EXPECT_EQ(refusal_of({EACCES, "/etc"}, "/etc").exit_code, 126);
+  EXPECT_EQ(refusal_of({ENOEXEC, "text"}, "text").message, "text: Exec format error");
   EXPECT_EQ(refusal_of({ENOSYS, "userfaultfd"}, "ls").exit_code, 125);
   EXPECT_NE(refusal_of({ENOSYS, "userfaultfd"}, "ls").message.find("pagefold doctor"), std::string::npos);
+}
+
+TEST(Refusals, OfPagefoldsOwnFilesAreNotTheProgramsFault) {
+  EXPECT_EQ(refusal_of({ENOENT, "create the swap file /no/swap"}, "ls").exit_code, 125);
+  EXPECT_NE(refusal_of({ENOENT, "create the swap file /no/swap"}, "ls").message.find("/no/swap"), std::string::npos);
 }
 
 class ResultFiles : public ::testing::Test {
