@@ -10,6 +10,7 @@
 #include "cli/verbs.h"
 #include "crash/case_file.h"
 #include "crash/describe.h"
+#include "crash/rebuild.h"
 #include "kernel/run.h"
 
 namespace pagefold::cli {

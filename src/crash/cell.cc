@@ -62,10 +62,10 @@ int spawn(const Cell::Orders& orders, pid_t& process) {
 
 // Kills whatever has become a child of this process, until there is none.
 void kill_children() {
-  for (;;) {
+  while (::waitpid(-1, nullptr, WNOHANG) >= 0) {
     std::ifstream children("/proc/thread-self/children");
     for (pid_t child = 0; children >> child;) ::kill(child, SIGKILL);
-    if (::waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) return;
+    ::waitpid(-1, nullptr, 0);
   }
 }
 

@@ -1,10 +1,10 @@
-// The files that a state leaves, and how they are written to a directory.
+// The files that a state leaves: their names, sizes and contents.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "crash/history.h"
 
 namespace pagefold::crash {
@@ -24,9 +24,7 @@ struct Image {
 
 Image image_of(const History& history, std::vector<Value> values);
 
-// Makes `directory` hold exactly the image; it is created if it is missing.
-Result<void> rebuild(const History& history, const Image& image, const std::string& directory);
-// Removes what is in a directory.
-Result<void> clear_directory(const std::string& directory);
+// The bytes of a grain that lie within a file of that size; empty for zeros.
+std::span<const std::byte> visible(const History& history, const Value& value, std::uint64_t grain, Bytes size);
 
 }  // namespace pagefold::crash

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "crash/rebuild.h"
+
 namespace pagefold::crash {
 namespace {
 

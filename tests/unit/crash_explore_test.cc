@@ -37,24 +37,6 @@ class CrashExplore : public testing::Test {
 // Sound is: both pages of two_pages() or none.
 constexpr const char* kBothOrNone = "test $(head -c1 {}) = $(tail -c1 {})";
 
-TEST_F(CrashExplore, AnImageIsRebuiltExactly) {
-  Scene scene;
-  const FileNumber a = scene.create("a");
-  scene.write(a, 0, 'x');
-  scene.write(a, 3, 'z');
-  scene.truncate(a, 3 * kPageSize + 10);
-  scene.begin();
-  const History history = scene.history();
-  for (int time = 0; time < 2; ++time) {  // over what is there already, too
-    std::ofstream(directory_ + "/files/stray") << "old";
-    ASSERT_TRUE(rebuild(history, image_of(history, history.initial()), directory_ + "/files"));
-    std::ifstream in(directory_ + "/files/a", std::ios::binary);
-    const std::string bytes((std::istreambuf_iterator<char>(in)), {});
-    EXPECT_EQ(bytes, std::string(kPageSize, 'x') + std::string(2 * kPageSize, '\0') + std::string(10, 'z'));
-    EXPECT_FALSE(fs::exists(directory_ + "/files/stray"));
-  }
-}
-
 TEST_F(CrashExplore, BytesBehindTheEndDoNotTellStatesApart) {
   Scene scene;
   const FileNumber a = scene.create("a");

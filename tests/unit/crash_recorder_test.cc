@@ -12,7 +12,7 @@
 #include <set>
 
 #include "crash/cut.h"
-#include "crash/image.h"
+#include "crash/rebuild.h"
 
 namespace pagefold::crash {
 namespace {

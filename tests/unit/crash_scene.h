@@ -22,6 +22,11 @@ class Scene {
     log_.add(e);
     return e.file;
   }
+  Position link(FileNumber file, const std::string& name) {
+    Event e{.kind = EventKind::Link, .file = file, .directory = kRoot};
+    e.name = name;
+    return log_.add(e);
+  }
   Position begin() { return log_.add({}); }
   // Fills pages [first, first + count) of the file; it grows as needed.
   Position write(FileNumber file, PageIndex first, char fill, PageIndex count = 1) {
