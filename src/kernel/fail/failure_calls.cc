@@ -9,6 +9,7 @@
 
 #include "kernel/fail/call_subject.h"
 #include "kernel/fail/failures.h"
+#include "kernel/files/read_for_guest.h"
 
 namespace pagefold::kernel {
 

@@ -78,7 +78,5 @@ class Failures {
 std::string path_as_seen(pid_t process, std::string path);
 // What can be known of where a thread is while it waits. Space::mutex not held.
 event::CodeSnapshot snapshot(Space& space, pid_t thread);
-// Makes the call of the read family in the guest's place, up to call.most bytes.
-void read_in_part(const Call& call);
 
 }  // namespace pagefold::kernel

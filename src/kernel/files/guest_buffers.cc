@@ -8,8 +8,16 @@
 #include <memory>
 
 #include "kernel/memory/guest_memory.h"
+#include "kernel/pressure/pressure.h"
 
 namespace pagefold::kernel {
+namespace {
+
+// Frames are asked for for so much of the guest's memory at a time.
+constexpr Bytes kFramesAtOnce = 64 * kPageSize;
+
+}  // namespace
+
 Result<Buffers> buffers_of(const Call& call) {
   const auto number = call.notification.data.nr;
   Buffers all;
@@ -117,19 +125,31 @@ bool can_read(Space& space, const Buffers& buffers, Bytes from) {
   return can;
 }
 
-Result<void> scatter(Space& space, const Buffers& buffers, Bytes from, const std::byte* bytes, Bytes length) {
-  for (const iovec& part : buffers.parts) {
-    if (from >= part.iov_len) {
-      from -= part.iov_len;
-      continue;
-    }
-    const Bytes n = std::min(part.iov_len - from, length);
-    PAGEFOLD_CHECK(write_guest(space, reinterpret_cast<VirtAddr>(part.iov_base) + from, bytes, n));
-    bytes += n, length -= n, from = 0;
-  }
-  return {};
+std::vector<iovec> room_like(const Buffers& buffers, Bytes from, Bytes length) {
+  std::vector<iovec> room;
+  std::byte* to = memory(room_for(buffers, from, length));
+  each_part(buffers, from, length, [&](VirtAddr at, Bytes n) {
+    room.push_back({to + (at & kPageMask), n});
+    to += page_up((at & kPageMask) + n);
+    return true;
+  });
+  return room;
 }
 
-std::byte* staging(Bytes size, VirtAddr like) { return memory(size + kPageSize) + (like & kPageMask); }
+Result<void> hand_over(Space& space, const Buffers& buffers, Bytes from, const std::vector<iovec>& room, Bytes length) {
+  Result<void> done;
+  auto part = room.begin();
+  each_part(buffers, from, length, [&](VirtAddr at, Bytes n) {
+    const auto* bytes = static_cast<const std::byte*>((part++)->iov_base);
+    for (Bytes step = 0; n > 0 && done; at += step, bytes += step, n -= step) {
+      step = std::min(n, kFramesAtOnce);
+      Room frames;  // pages that find none go to the swap one by one
+      done = frames.ask(1, page_of(step) + 2, reclaim::Patience::Wait);
+      if (done) done = write_guest(space, at, bytes, step);
+    }
+    return done.has_value();
+  });
+  return done;
+}
 
 }  // namespace pagefold::kernel

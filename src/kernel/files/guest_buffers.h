@@ -38,10 +38,12 @@ Staged stage(Space& space, const Buffers& buffers, Bytes from, Bytes length, Lay
 // Whether the byte at `from` can be read.
 bool can_read(Space& space, const Buffers& buffers, Bytes from);
 
-// Copies to [from, from + length) of the buffers. EFAULT: not all of them can be written.
-Result<void> scatter(Space& space, const Buffers& buffers, Bytes from, const std::byte* bytes, Bytes length);
+// Memory of this thread for what is to be read into [from, from + length) of the buffers: as many parts, each aligned in its page
+// as the guest's. Valid until the next room_like() or stage().
+std::vector<iovec> room_like(const Buffers& buffers, Bytes from, Bytes length);
 
-// Memory of this thread for `size` bytes, aligned in its page as `like`: O_DIRECT cares. Valid until the next staging() or stage().
-std::byte* staging(Bytes size, VirtAddr like);
+// Copies the first `length` bytes of what room_like() gave for `from` to the guest. EFAULT: not all of them can be written.
+// ENOMEM: there is no room for them.
+Result<void> hand_over(Space& space, const Buffers& buffers, Bytes from, const std::vector<iovec>& room, Bytes length);
 
 }  // namespace pagefold::kernel
