@@ -32,6 +32,9 @@ enum Call : uint64_t {
   kCallEnd
 };
 
+// Linux's own are below this, and the sets of them that the stub keeps have as many bits.
+inline constexpr uint32_t kCallNumbers = 512;
+
 // Three descriptors in one result: stub text, frame store, /dev/userfaultfd.
 inline constexpr unsigned kPackBits = 20;
 inline constexpr uint64_t kPackMask = (1u << kPackBits) - 1;

@@ -21,6 +21,4 @@ inline constexpr uint32_t kRestartedCalls[] = {
     __NR_ftruncate, __NR_truncate, __NR_fallocate, __NR_fsync, __NR_fdatasync, __NR_sync_file_range, __NR_syncfs, __NR_sync,
     __NR_creat, __NR_openat2, __NR_lseek, __NR_unshare, __NR_setns};
 
-inline constexpr uint32_t kCallNumbers = 512;
-
 }  // namespace pagefold::stub
