@@ -22,15 +22,18 @@ void on_mlock2(const Call& call);
 void on_munlock(const Call& call);
 void on_mlockall(const Call& call);
 void on_munlockall(const Call& call);
-// takeover.cc, fork.cc: new address spaces
+// takeover.cc
 void on_execve(const Call& call);
-void on_hello(const Call& call);
-void on_uffd(const Call& call);
-void on_ready(const Call& call);
+// fork.cc
 void on_clone(const Call& call);
 void on_forked(const Call& call);
 void on_fork_failed(const Call& call);
+// boot.cc: what new address spaces tell
+void on_hello(const Call& call);
+void on_uffd(const Call& call);
+void on_ready(const Call& call);
 void on_agent_next(const Call& call);
+// ending.cc
 void on_thread_exit(const Call& call);
 void on_exit_group(const Call& call);
 // signals.cc

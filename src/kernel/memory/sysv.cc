@@ -87,16 +87,8 @@ Result<void> detach(const Call& call) {
 }  // namespace
 
 void on_shmat(const Call& call) {
-  call.supervisor.about_to_wait();
-  bool released = false;
-  auto stop = Stop::on_return(static_cast<pid_t>(call.notification.pid), [&] {
-    call.reply(0);
-    released = true;
-  });
-  if (!stop) {
-    if (!released) call.fail(EAGAIN);
-    return;
-  }
+  const auto stop = stop_caller(call, [](const Call& c) { c.reply(0); });
+  if (!stop) return;
   const auto attached = attach(call, *stop);
   auto registers = stop->registers();
   if (!registers) return;  // the thread has ended

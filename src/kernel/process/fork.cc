@@ -11,113 +11,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "kernel/calls.h"
 #include "kernel/fault/fault.h"
 #include "kernel/files/guest_rights.h"
-#include "kernel/process/host_proc.h"
-#include "kernel/sync/host_sync.h"
-#include "kernel/memory/mm_limits.h"
-#include "kernel/files/own_files.h"
 #include "kernel/pressure/pressure.h"
 #include "kernel/process/redirect.h"
+#include "kernel/process/snapshot.h"
+#include "kernel/sync/host_sync.h"
 #include "stub/blob.h"
 
 namespace pagefold::kernel {
 namespace {
 
-constexpr std::uint64_t kAllSignals = ~std::uint64_t{0};
-
-// Pages that the kernel stores to when a thread that is ending is gone cannot be guarded (on_thread_exit): the child gets copies
-// at once. Family lock held.
-Result<vm::PageSet> give_kept_pages(Space& parent) {
-  vm::PageSet kept;
-  vm::Layer& layer = *parent.layer;
-  for (const Space::Exiting& thread : parent.exiting) {
-    const vm::Vma* v = parent.map.find(thread.kept.start);
-    if (v == nullptr || !v->layered) continue;
-    const PageIndex first = v->layer_page(thread.kept.start), last = first + thread.kept.intersect(v->range).pages();
-    for (PageIndex page = layer.present().next(first, last); page < last; page = layer.present().next(page + 1, last)) {
-      if (layer.guarded().test(page)) continue;
-      PAGEFOLD_TRY(layer.push(page));
-      kept.set(page);
-    }
-  }
-  return kept;
-}
-
-// Stores to pages that the child inherits must be seen from now on.
-Result<void> guard_pages(Space& space) {
-  vm::Layer& layer = *space.layer;
-  const vm::PageSet kept = PAGEFOLD_TRY(give_kept_pages(space));
-  Result<void> done;
-  space.host.visit({0, kUserTop}, [&](const pmap::HostPiece& piece) {
-    if (piece.kind != pmap::HostPiece::Kind::Layer) return;
-    const PageIndex first = page_of(piece.offset), last = first + piece.range.pages();
-    for (PageIndex page = layer.present().next(first, last); page < last && done; page = layer.present().next(page, last)) {
-      if (layer.guarded().test(page) || layer.given().test(page) || kept.test(page)) {
-        ++page;
-        continue;
-      }
-      const PageIndex end = std::min({layer.present().next_gap(page, last), layer.guarded().next(page, last),
-                                      layer.given().next(page, last), kept.next(page, last)});
-      const VirtAddr start = piece.range.start + bytes_of(page - first);
-      done = space.uffd.write_protect({start, start + bytes_of(end - page)});
-      layer.guard(page, end);
-      page = end;
-    }
-  });
-  return done;
-}
-
-// Pages of which the child got copies at once are nobody's but the parent's now.
-Result<void> release_given(Space& space) {
-  vm::Layer& layer = *space.layer;
-  Result<void> done;
-  space.host.visit({0, kUserTop}, [&](const pmap::HostPiece& piece) {
-    if (piece.kind != pmap::HostPiece::Kind::Layer) return;
-    const PageIndex first = page_of(piece.offset);
-    layer.given().for_each_run(first, first + piece.range.pages(), [&](PageIndex from, PageIndex to) {
-      const VirtAddr start = piece.range.start + bytes_of(from - first);
-      layer.frames().stay(from, to);
-      if (done) done = space.uffd.allow_writes({start, start + bytes_of(to - from)});
-    });
-  });
-  layer.given().for_each_run(0, ~PageIndex{0}, [&](PageIndex from, PageIndex to) {
-    for (PageIndex page = from; page < to; ++page) layer.unguard(page);
-  });
-  return done;
-}
-
 // No other thread stores into the space: its process has one, and it is the caller's.
 bool runs_alone(const Space& space, pid_t caller) {
   return caller == space.pid && !space.has_several_threads();
-}
-
-// Pages of a layered mapping may be stored to again, at once: heirs get their copies.
-void release_guards(Space& space, VirtRange r) {
-  const vm::Vma* v = space.map.find(r.start);
-  if (v == nullptr || !v->layered) return;
-  r = r.intersect(v->range);
-  const std::lock_guard family(space.layer->mutex());
-  vm::Layer& layer = *space.layer;
-  const PageIndex first = v->layer_page(r.start), last = first + r.pages();
-  for (PageIndex page = layer.guarded().next(first, last); page < last; page = layer.guarded().next(page + 1, last)) {
-    if (!layer.push(page)) return;
-    layer.unguard(page);
-    const VirtAddr at = r.start + bytes_of(page - first);
-    (void)space.uffd.allow_writes({at, at + kPageSize});
-  }
-  if (pressure() == nullptr) return;
-  // Evictions hold stores back as well.
-  layer.present().for_each_run(first, last, [&](PageIndex from, PageIndex to) {
-    layer.frames().stay(from, to);
-    for (PageIndex page = from; page < to; ++page) {
-      const VirtAddr at = r.start + bytes_of(page - first);
-      if (!layer.mirrors().test(page)) (void)space.uffd.allow_writes({at, at + kPageSize});
-    }
-  });
 }
 
 // Lets threads that were on their way out (on_thread_exit) be gone before their pages are guarded. Space::mutex held.
@@ -128,52 +36,6 @@ void wait_for_exiting(Space& space) {
     ::usleep(10);
     space.forget_exited();
   }
-}
-
-// The child's Space, its parent guarded. Space::mutex of the parent held.
-//
-// Stores of other threads go on meanwhile, and the child must not see a later one without an earlier one: lists would be torn. So
-// no page may be copied before all are guarded; a store then waits for the mutex. alone: there is no other thread.
-Result<SpaceRef> snapshot(Supervisor& supervisor, Space& parent, vm::Layer::Hot hot, bool alone) {
-  SpaceRef child = PAGEFOLD_TRY(Space::create(0));
-  std::vector<std::shared_ptr<vm::Layer>> dropped;  // outlives the lock
-  {
-    const std::lock_guard family(parent.layer->mutex());
-    PAGEFOLD_CHECK(parent.layer->drop_mirrors(0, page_of(~VirtAddr{0})));
-    if (!alone) {
-      parent.layer->forget_given();
-      PAGEFOLD_CHECK(guard_pages(parent));
-    }
-    child->layer = vm::Layer::fork(parent.layer, child->frames(), hot, dropped);
-    if (Pressure* limit = pressure()) limit->adopt(supervisor, child);
-    PAGEFOLD_CHECK(guard_pages(parent));
-    if (!alone) PAGEFOLD_CHECK(release_given(parent));
-  }
-  child->map.set_placement(parent.map.placement());
-  child->host = parent.host;
-  child->background = parent.background;
-  child->lent = parent.lent;
-  child->next_spare_layer = parent.next_spare_layer;
-  child->brk_start = parent.brk_start;
-  child->brk = parent.brk;
-  child->stack_top = parent.stack_top;
-  child->program = parent.program;
-  child->limits[0] = memory_limits(parent, parent.pid);  // its process id is not known yet
-  child->real_handlers = parent.real_handlers;
-  for (std::size_t signal = 0; signal < stub::kSignals; ++signal) child->area->handlers[signal] = parent.real_handlers[signal];
-  const std::lock_guard family(child->layer->mutex());
-  for (const auto& [start, original] : parent.map.all()) {
-    vm::Vma v = original;
-    if (v.layered && (v.dont_fork || v.wipe_on_fork))
-      PAGEFOLD_CHECK(child->layer->discard(page_of(v.layer), page_of(v.layer + v.range.size())));
-    if (v.dont_fork) {
-      child->reclaim_layer(v);
-      continue;
-    }
-    v.set_locked(false);
-    child->map.insert(std::move(v));
-  }
-  return child;
 }
 
 // What the child's thread must do on the host: its own store in place of its parent's, then what fork leaves out.
@@ -211,7 +73,7 @@ bool writable_word(Space& space, VirtAddr address) {
 }
 
 // Fills the parent's slot and the child's boot slot and sends the stopped thread on its way.
-Result<void> redirect(Space& parent, Space& child, unsigned index, const CloneRequest& request, Stop& stop) {
+Result<void> redirect(Space& parent, Space& child, unsigned index, const CloneRequest& request, const Stop& stop) {
   user_regs_struct registers = PAGEFOLD_TRY(stop.registers());
   const std::uint64_t mask = PAGEFOLD_TRY(stop.signal_mask());
   const Stop::RseqArea rseq = stop.rseq();
@@ -240,11 +102,36 @@ Result<void> redirect(Space& parent, Space& child, unsigned index, const CloneRe
   child.area->boot = boot;
   child.area->want_agent = 1;
 
-  registers.rip = stub::kForkEntry;
   registers.r12 = stub::kAreaBase + offsetof(stub::Area, slots) + index * sizeof(stub::Slot);
-  registers.orig_rax = ~0ULL;
-  PAGEFOLD_CHECK(stop.set_signal_mask(kAllSignals));
-  return stop.set_registers(registers);
+  return stop.go_to(stub::kForkEntry, registers);
+}
+
+struct Fork {
+  SpaceRef child;
+  unsigned index = 0;  // of the parent's slot
+};
+
+// The child as a model; the parent's map stands still until end_fork(). EAGAIN, ENOMEM.
+Result<Fork> begin_fork(const Call& call) {
+  Space& parent = call.space();
+  std::unique_lock lock(parent.mutex);
+  parent.wait_for_fork(lock, static_cast<pid_t>(call.notification.pid));
+  if (parent.state != Space::State::Running) return fail(EAGAIN);
+  wait_for_exiting(parent);
+  const bool copy = call.supervisor.fault_around() > 1 && pressure() == nullptr;
+  auto child = snapshot(call.supervisor, parent, copy ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave,
+                        runs_alone(parent, call.task.group));
+  if (!child) {
+    stats().note("fork: " + child.error().message());
+    return fail(child.error().code == EMFILE ? EAGAIN : ENOMEM);
+  }
+  const Fork fork{*child, parent.next_slot++ % stub::kSlots};
+  parent.fork_child = fork.child;
+  parent.fork_caller = static_cast<pid_t>(call.notification.pid);
+  account(parent);
+  lock.unlock();
+  call.supervisor.guests().expect_fork(parent.token, fork.index, fork.child);
+  return fork;
 }
 
 }  // namespace
@@ -260,39 +147,14 @@ void on_clone(const Call& call) {
     return call.proceed();
   }
   if (filter_forbids_new_processes(call)) return call.fail(EPERM);
+  const auto made = begin_fork(call);
+  if (!made) return call.fail(made.error().code);
   Space& parent = call.space();
-  SpaceRef child;
-  unsigned index = 0;
-  {
-    std::unique_lock lock(parent.mutex);
-    parent.wait_for_fork(lock, static_cast<pid_t>(call.notification.pid));
-    if (parent.state != Space::State::Running) return call.fail(EAGAIN);
-    wait_for_exiting(parent);
-    const bool copy = call.supervisor.fault_around() > 1 && pressure() == nullptr;
-    auto made = snapshot(call.supervisor, parent, copy ? vm::Layer::Hot::Copy : vm::Layer::Hot::Leave,
-                         runs_alone(parent, call.task.group));
-    if (!made) {
-      stats().note("fork: " + made.error().message());
-      return call.fail(made.error().code == EMFILE ? EAGAIN : ENOMEM);
-    }
-    child = std::move(*made);
-    parent.fork_child = child;
-    parent.fork_caller = static_cast<pid_t>(call.notification.pid);
-    index = parent.next_slot++ % stub::kSlots;
-    account(parent);
-  }
-  call.supervisor.guests().expect_fork(parent.token, index, child);
-  call.supervisor.about_to_wait();
-  bool released = false;
-  auto stop = Stop::on_return(static_cast<pid_t>(call.notification.pid), [&] {
-    call.reply(0);
-    released = true;
-  });
+  const auto& [child, index] = *made;
+  const auto stop = stop_caller(call, [](const Call& c) { c.reply(0); });
   if (!stop) {
     call.supervisor.guests().claim_fork(parent.token, index);
-    end_fork(parent);
-    if (!released) call.fail(EAGAIN);
-    return;
+    return end_fork(parent);
   }
   if (const auto done = redirect(parent, *child, index, request, *stop); !done) {
     call.supervisor.guests().claim_fork(parent.token, index);
@@ -329,75 +191,6 @@ void on_fork_failed(const Call& call) {
   call.supervisor.guests().claim_fork(call.space().token, static_cast<unsigned>(call.argument(0)));
   end_fork(call.space());
   call.reply(0);
-}
-
-void on_agent_next(const Call& call) {
-  const SpaceRef space = call.supervisor.guests().space_by_token(call.argument(0));
-  if (!space) return call.fail(ENOSYS);
-  if (!space->agent.arrived(static_cast<pid_t>(call.notification.pid), call.notification.id)) call.fail(EPERM);
-}
-
-// Whoever waits for this process may count on its memory being gone: the agent, which shares it, ends first.
-void on_exit_group(const Call& call) {
-  if (call.task.group == call.space().pid && call.supervisor.guests().is_alone(call.task)) {
-    call.space().agent.await_arrival();
-    call.supervisor.end_agent(call.space(), Supervisor::Wait::Yes);
-    if (OwnFiles* files = call.supervisor.own_files()) {
-      {
-        const std::lock_guard lock(call.space().mutex);
-        OwnFiles::leave(call.space());
-      }
-      files->settle();
-    }
-  }
-  call.proceed();
-}
-
-namespace {
-
-// Pages that have a frame but are watched (reclaim/reclaimer.h), and so not in the page tables.
-void map_present_pages(Space& space, VirtRange r) {
-  const vm::Vma* v = space.map.find(r.start);
-  if (v == nullptr || !v->layered) return;
-  r = r.intersect(v->range);
-  const std::lock_guard family(space.layer->mutex());
-  const PageIndex first = v->layer_page(r.start);
-  space.layer->present().for_each_run(first, first + r.pages(), [&](PageIndex from, PageIndex to) {
-    if (space.layer->frames().next_out(from, to) != to) return;
-    const VirtAddr at = r.start + bytes_of(from - first);
-    (void)space.uffd.map_present({at, at + bytes_of(to - from)}, pmap::Uffd::Wake::Yes);
-  });
-}
-
-// As far above the stack pointer of an ending thread as its id may lie: thread-local storage is in between.
-constexpr Bytes kStackToThreadId = Bytes{2} << 20;
-
-void keep_for_exit(const Call& call, VirtAddr stack) {
-  Space& space = call.space();
-  VirtRange kept{page_down(stack), page_down(stack)};
-  {
-    const std::lock_guard lock(space.mutex);
-    if (const vm::Vma* v = space.map.find(stack); v != nullptr && v->layered) kept.end = std::min(v->range.end, kept.start + kStackToThreadId);
-    space.forget_exited();  // so that the list stays short where nobody forks
-    space.exiting.push_back({call.task.group, static_cast<pid_t>(call.notification.pid), kept});
-  }
-  // From here on no page there is evicted; those that are out come back.
-  if (pressure() != nullptr) (void)populate(call.supervisor, space, kept, Purpose::Restore);
-  const std::lock_guard lock(space.mutex);
-  release_guards(space, kept);
-  if (pressure() != nullptr) map_present_pages(space, kept);
-}
-
-}  // namespace
-
-// When a thread ends, the kernel clears its id in memory and wakes who joins it - but it does not wait for a page fault there
-// (handle_userfault() refuses exiting threads). So the page, which lies above the stack pointer in glibc and musl, must not be
-// guarded, and no fork may guard it again until the thread is gone.
-void on_thread_exit(const Call& call) {
-  const auto tid = static_cast<pid_t>(call.notification.pid);
-  if (const auto stack = host_stack_pointer(tid)) keep_for_exit(call, *stack);
-  call.supervisor.guests().forget_thread(tid);
-  call.proceed();
 }
 
 }  // namespace pagefold::kernel

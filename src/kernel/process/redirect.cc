@@ -79,29 +79,32 @@ Result<void> Stop::poke(std::uint64_t address, const void* bytes, std::size_t le
 Result<std::int64_t> Stop::call(std::uint64_t number, std::uint64_t a, std::uint64_t b, std::uint64_t c) const {
   const user_regs_struct saved = PAGEFOLD_TRY(registers());
   const std::uint64_t mask = PAGEFOLD_TRY(signal_mask());
-  PAGEFOLD_CHECK(set_signal_mask(~std::uint64_t{0}));
   user_regs_struct there = saved;
-  there.rip = stub::kSystemCall;
   there.rax = number;
   there.rdi = a;
   there.rsi = b;
   there.rdx = c;
-  there.orig_rax = ~0ULL;
-  PAGEFOLD_CHECK(set_registers(there));
-  // A stop by SIGSTOP may come first.
-  while (there.rip == stub::kSystemCall) {
+  PAGEFOLD_CHECK(go_to(stub::kSystemCall, there));
+  do {  // more than once if a stop by SIGSTOP comes first
     int status = 0;
     if (::ptrace(PTRACE_SINGLESTEP, tid_, nullptr, nullptr) != 0) return fail_errno("ptrace step");
     while (::waitpid(tid_, &status, __WALL | __WNOTHREAD) < 0 && errno == EINTR) {
     }
     if (!WIFSTOPPED(status)) return fail(ESRCH, fmt::format("thread {} ended", tid_));
     there = PAGEFOLD_TRY(registers());
-  }
+  } while (there.rip == stub::kSystemCall);
   user_regs_struct back = saved;
   back.orig_rax = ~0ULL;
   PAGEFOLD_CHECK(set_registers(back));
   PAGEFOLD_CHECK(set_signal_mask(mask));
   return static_cast<std::int64_t>(there.rax);
+}
+
+Result<void> Stop::go_to(std::uint64_t entry, user_regs_struct registers) const {
+  registers.rip = entry;
+  registers.orig_rax = ~0ULL;
+  PAGEFOLD_CHECK(set_signal_mask(~std::uint64_t{0}));
+  return set_registers(registers);
 }
 
 Stop::RseqArea Stop::rseq() const {
@@ -114,6 +117,18 @@ Stop::RseqArea Stop::rseq() const {
 void Stop::resume() {
   if (tid_ != 0) (void)::ptrace(PTRACE_DETACH, tid_, nullptr, nullptr);
   tid_ = 0;
+}
+
+std::optional<Stop> stop_caller(const Call& call, void (*answer)(const Call&)) {
+  const auto tid = static_cast<pid_t>(call.notification.pid);
+  call.supervisor.about_to_wait();
+  if (!Stop::seize(tid)) {
+    call.fail(EAGAIN);
+    return {};
+  }
+  answer(call);
+  auto stop = Stop::wait(tid);
+  return stop ? std::optional(std::move(*stop)) : std::nullopt;
 }
 
 }  // namespace pagefold::kernel

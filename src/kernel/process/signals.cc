@@ -1,11 +1,11 @@
 // Signal handlers without SA_RESTART. A signal that arrives before the supervisor has received a trapped call makes the kernel
 // interrupt that call; with SA_RESTART it is restarted and nobody notices, without, mmap would return EINTR. So a handler
 // without SA_RESTART is installed as the stub's wrapper *with* it; the wrapper gives the calls that should show EINTR their
-// EINTR (stub.cc) and goes on to the real handler, which is kept in the shared area. Queries are answered with what the
+// EINTR (stub/signal_entry.cc) and goes on to the real handler, which is kept in the shared area. Queries are answered with what the
 // program asked for.
 //
 // A signal that comes while a change is being made is held back by the kernel until the call returns; it must not meet the new handler
-// before its caller knows the old one (bash would loop for ever). The wrapper recognises that and calls the old (stub.cc).
+// before its caller knows the old one (bash would loop for ever). The wrapper recognises that and calls the old (stub/signal_entry.cc).
 //
 // The agent shares the program's signal handlers and makes the change. A vfork child shares memory but not handlers: it is
 // left to itself.
