@@ -128,60 +128,65 @@ Program allow_stub(SyscallRow::FromStub from_stub) {
   return p;
 }
 
-Program decide(const SyscallRow& row) {
+// ---- conditions: what they let through natively is answered, what is ours falls out at the end
+
+Program is_one_of(std::size_t offset, std::uint64_t one, std::uint64_t other) {
   Program p;
-  const std::uint32_t action = row.handler != nullptr ? std::uint32_t{SECCOMP_RET_USER_NOTIF}
-                                                      : SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(row.error);
-  switch (row.when) {
+  p.load(offset);
+  p.skip_if(BPF_JEQ, one, 2);
+  p.skip_if(BPF_JEQ, other, 1);
+  p.answer(SECCOMP_RET_ALLOW);
+  return p;
+}
+
+Program unless(std::size_t offset, unsigned test, std::uint64_t k) {
+  Program p;
+  p.load(offset);
+  p.skip_unless(test, k, 1);
+  p.answer(SECCOMP_RET_ALLOW);
+  return p;
+}
+
+// An open for reading only, of no directory; `further` looks at the same flags.
+Program opens_file(std::size_t flags, const Program& further = {}) {
+  Program p;
+  p.load(flags);
+  p.skip_if(BPF_JSET, kUnnamedFile, 2 + further.size());
+  p.skip_unless(BPF_JSET, O_DIRECTORY | O_PATH | O_ACCMODE, 1);
+  p.answer(SECCOMP_RET_ALLOW);
+  p.append(further);
+  return p;
+}
+
+// Who walks through a tree (tar) opens thousands of files like this; who wants to know about memory does not.
+Program is_no_step_of_a_walk() {
+  Program p;
+  p.skip_unless(BPF_JSET, O_NOFOLLOW, 3);
+  p.load(argument(0));
+  p.skip_if(BPF_JGE, kNegative, 1);
+  p.answer(SECCOMP_RET_ALLOW);
+  return p;
+}
+
+Program condition(SyscallRow::When when) {
+  switch (when) {
     case SyscallRow::When::Always: break;
-    case SyscallRow::When::NotThread:
-      p.load(kArgument0);
-      p.skip_unless(BPF_JSET, CLONE_THREAD, 1);
-      p.answer(SECCOMP_RET_ALLOW);
-      break;
-    case SyscallRow::When::FilterOrMm:
-      p.load(kArgument0);
-      p.skip_if(BPF_JEQ, PR_SET_SECCOMP, 2);
-      p.skip_if(BPF_JEQ, PR_SET_MM, 1);
-      p.answer(SECCOMP_RET_ALLOW);
-      break;
-    case SyscallRow::When::MemoryLimit0:
-    case SyscallRow::When::MemoryLimit1:
-      p.load(kArgument0 + (row.when == SyscallRow::When::MemoryLimit1 ? sizeof(std::uint64_t) : 0));
-      p.skip_if(BPF_JEQ, RLIMIT_AS, 2);
-      p.skip_if(BPF_JEQ, RLIMIT_DATA, 1);
-      p.answer(SECCOMP_RET_ALLOW);
-      break;
-    case SyscallRow::When::HoleSeek:
-      p.load(argument(2));
-      p.skip_if(BPF_JEQ, SEEK_DATA, 2);
-      p.skip_if(BPF_JEQ, SEEK_HOLE, 1);
-      p.answer(SECCOMP_RET_ALLOW);
-      break;
-    case SyscallRow::When::OpensFile:
-      p.load(argument(1));
-      p.skip_if(BPF_JSET, kUnnamedFile, 2);
-      p.skip_unless(BPF_JSET, O_DIRECTORY | O_PATH | O_ACCMODE, 1);
-      p.answer(SECCOMP_RET_ALLOW);
-      break;
-    case SyscallRow::When::OpensFileAt:
-      // Who walks through a tree (tar) opens thousands of files like this; who wants to know about memory does not.
-      p.load(argument(2));
-      p.skip_if(BPF_JSET, kUnnamedFile, 6);
-      p.skip_unless(BPF_JSET, O_DIRECTORY | O_PATH | O_ACCMODE, 1);
-      p.answer(SECCOMP_RET_ALLOW);
-      p.skip_unless(BPF_JSET, O_NOFOLLOW, 3);
-      p.load(kArgument0);
-      p.skip_if(BPF_JGE, kNegative, 1);
-      p.answer(SECCOMP_RET_ALLOW);
-      break;
-    case SyscallRow::When::FilterOp:
-      p.load(kArgument0);
-      p.skip_unless(BPF_JGT, SECCOMP_SET_MODE_FILTER, 1);
-      p.answer(SECCOMP_RET_ALLOW);
-      break;
+    case SyscallRow::When::NotThread: return unless(argument(0), BPF_JSET, CLONE_THREAD);
+    case SyscallRow::When::FilterOp: return unless(argument(0), BPF_JGT, SECCOMP_SET_MODE_FILTER);
+    case SyscallRow::When::FilterOrMm: return is_one_of(argument(0), PR_SET_SECCOMP, PR_SET_MM);
+    case SyscallRow::When::MemoryLimit0: return is_one_of(argument(0), RLIMIT_AS, RLIMIT_DATA);
+    case SyscallRow::When::MemoryLimit1: return is_one_of(argument(1), RLIMIT_AS, RLIMIT_DATA);
+    case SyscallRow::When::HoleSeek: return is_one_of(argument(2), SEEK_DATA, SEEK_HOLE);
+    case SyscallRow::When::OpensFile: return opens_file(argument(1));
+    case SyscallRow::When::OpensFileAt: return opens_file(argument(2), is_no_step_of_a_walk());
   }
-  p.answer(action);
+  return {};
+}
+
+Program decide(const SyscallRow& row) {
+  Program p = condition(row.when);
+  p.answer(row.handler != nullptr ? std::uint32_t{SECCOMP_RET_USER_NOTIF}
+                                  : SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(row.error));
   return p;
 }
 
