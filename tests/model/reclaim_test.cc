@@ -1,5 +1,4 @@
-// The reclaimer against simple models: policies against sets and an exact LRU order, frames in and out of the swap
-// against plain contents, the limit against a count.
+// The reclaimer against simple models: the limit against a count, frames in and out of the swap against plain contents.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -8,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -27,87 +25,6 @@ using vm::FillReason;
 std::string any_policy() {
   return std::string(
       *rc::gen::elementOf(std::vector<std::string_view>(std::begin(kPolicyNames), std::end(kPolicyNames))));
-}
-
-// ---- policies
-
-RC_GTEST_PROP(Policy, HoldsWhatCameAndHasNotGone, ()) {
-  const std::string name = any_policy();
-  const auto policy = make_policy(name);
-  std::set<FrameKey> model;
-  for (int step = *rc::gen::inRange(0, 400); step > 0; --step) {
-    const FrameKey frame = *rc::gen::inRange<FrameKey>(0, 40);
-    switch (*rc::gen::inRange(0, 6)) {
-      case 0:
-      case 1:
-        policy->inserted(frame), model.insert(frame);
-        break;
-      case 2:
-      case 3:
-        policy->touched(frame);
-        break;
-      case 4:
-        policy->removed(frame), model.erase(frame);
-        break;
-      default:
-        const auto gone = policy->evict();
-        RC_ASSERT(gone.has_value() == !model.empty());
-        if (gone) RC_ASSERT(model.erase(*gone) == 1U);
-    }
-    RC_ASSERT(policy->size() == model.size());
-    const auto coming = policy->next(10);
-    RC_ASSERT(coming.size() <= 10U);
-    RC_ASSERT(std::set(coming.begin(), coming.end()).size() == coming.size());
-    for (const FrameKey next : coming) RC_ASSERT(model.contains(next));
-  }
-}
-
-RC_GTEST_PROP(Policy, LruEvictsTheLongestUntouched, ()) {
-  const auto policy = make_policy("lru");
-  std::list<FrameKey> model;
-  for (int step = *rc::gen::inRange(0, 300); step > 0; --step) {
-    const FrameKey frame = *rc::gen::inRange<FrameKey>(0, 20);
-    const bool known = std::find(model.begin(), model.end(), frame) != model.end();
-    if (*rc::gen::inRange(0, 4) == 0) {
-      const auto gone = policy->evict();
-      RC_ASSERT(gone == (model.empty() ? std::nullopt : std::optional(model.front())));
-      if (gone) model.pop_front();
-    } else {
-      known ? policy->touched(frame) : policy->inserted(frame);
-      model.remove(frame);
-      model.push_back(frame);
-    }
-  }
-}
-
-// A frame touched between any two visits of the hand never goes while there are others.
-RC_GTEST_PROP(Policy, ClockSparesWhatIsTouchedAgainAndAgain, (unsigned seed)) {
-  const auto policy = make_policy("clock");
-  for (FrameKey frame = 0; frame < 16; ++frame) policy->inserted(frame);
-  for (FrameKey frame = 16; frame < 200; ++frame) {
-    policy->touched(seed % 16);
-    RC_ASSERT(policy->evict() != std::optional<FrameKey>(seed % 16));
-    policy->inserted(frame);
-  }
-}
-
-// A scan through s3fifo's small queue takes no frame that has proved itself.
-TEST(Policy, S3FifoKeepsItsHotFramesThroughAScan) {
-  const auto policy = make_policy("s3fifo");
-  for (FrameKey frame = 0; frame < 50; ++frame) policy->inserted(frame), policy->touched(frame);
-  for (int i = 0; i < 50; ++i) {  // on probation no more
-    policy->inserted(FrameKey{1000} + static_cast<FrameKey>(i));
-    ASSERT_TRUE(policy->evict());
-  }
-  std::size_t hot_gone = 0;
-  for (FrameKey scan = 5000; scan < 6000; ++scan) {
-    policy->inserted(scan);
-    for (FrameKey frame = 0; frame < 50; ++frame) policy->touched(frame);
-    const auto gone = policy->evict();
-    ASSERT_TRUE(gone);
-    if (*gone < 50) ++hot_gone;
-  }
-  EXPECT_EQ(hot_gone, 0U);
 }
 
 // ---- the reclaimer
@@ -144,29 +61,52 @@ class FakeOwner final : public Owner {
   Reclaimer& reclaimer_;
 };
 
+// A reclaimer and the one owner of all its frames.
+struct Room {
+  Room(PageIndex limit, const std::string& policy) : reclaimer(limit, make_policy(policy)), owner(std::make_shared<FakeOwner>(reclaimer)) {
+    owner->id = reclaimer.add(owner, Owner::Kind::Private);
+  }
+  void install(PageIndex page, Coming coming = Coming::Needed) {
+    owner->resident.insert(page);
+    reclaimer.came(owner->id, page, page + 1, coming);
+  }
+  // A fault on `page` that wishes for so many from there on.
+  void fill(PageIndex page, PageIndex wish = 1, Patience patience = Patience::Wait) {
+    const auto room = reclaimer.make_room(1, wish, patience);
+    ASSERT_TRUE(room) << page;
+    const Reservation reservation(reclaimer.limit(), *room);
+    for (PageIndex p = page; p < page + *room; ++p) install(p, p == page ? Coming::Needed : Coming::Ahead);
+  }
+  void fill_with_pinned(PageIndex pages) {
+    for (PageIndex page = 0; page < pages; ++page) fill(page), owner->pinned.insert(page);
+  }
+
+  Reclaimer reclaimer;
+  std::shared_ptr<FakeOwner> owner;
+};
+
 RC_GTEST_PROP(Reclaimer, FramesNeverExceedTheLimit, ()) {
   const PageIndex limit = *rc::gen::inRange<PageIndex>(8, 60);
-  Reclaimer reclaimer(limit, make_policy(any_policy()));
-  const auto owner = std::make_shared<FakeOwner>(reclaimer);
-  owner->id = reclaimer.add(owner, Owner::Kind::Private);
+  Room room(limit, any_policy());
+  Reclaimer& reclaimer = room.reclaimer;
+  const auto owner = room.owner;
   for (int step = *rc::gen::inRange(0, 300); step > 0; --step) {
     const PageIndex page = *rc::gen::inRange<PageIndex>(0, 120);
     switch (*rc::gen::inRange(0, 8)) {
       default: {
         if (owner->resident.contains(page)) break;
         const PageIndex before = owner->resident.size();
-        const auto room = reclaimer.make_room(1, *rc::gen::inRange<PageIndex>(1, 8), Patience::NoWait);
-        if (!room) {  // only when all that is there refuses
+        const auto made = reclaimer.make_room(1, *rc::gen::inRange<PageIndex>(1, 8), Patience::NoWait);
+        if (!made) {  // only when all that is there refuses
           RC_ASSERT(before == limit);
           RC_ASSERT(owner->pinned == owner->resident);
           break;
         }
         // Speculation takes what is free and no more: one frame had to go at most as a batch, for the needed one.
-        const Reservation reservation(reclaimer.limit(), *room);
-        owner->resident.insert(page);
+        const Reservation reservation(reclaimer.limit(), *made);
         owner->ahead.erase(page);
-        reclaimer.came(owner->id, page, page + 1, Coming::Needed);
-        for (PageIndex next = page + 1; next < page + *room; ++next) {
+        room.install(page);
+        for (PageIndex next = page + 1; next < page + *made; ++next) {
           if (!owner->resident.insert(next).second) break;
           owner->ahead.insert(next);
           reclaimer.came(owner->id, next, next + 1, Coming::Ahead);
@@ -196,51 +136,31 @@ RC_GTEST_PROP(Reclaimer, FramesNeverExceedTheLimit, ()) {
 // What is put in ahead of need uses free frames and goes first.
 TEST(Reclaimer, SpeculationTakesOnlyFreeFramesAndGoesFirst) {
   constexpr PageIndex kLimit = 256;
-  Reclaimer reclaimer(kLimit, make_policy("lru"));
-  const auto owner = std::make_shared<FakeOwner>(reclaimer);
-  owner->id = reclaimer.add(owner, Owner::Kind::Private);
-  const auto fill = [&](PageIndex page, PageIndex wish) {
-    const auto room = reclaimer.make_room(1, wish, Patience::NoWait);
-    ASSERT_TRUE(room);
-    const Reservation reservation(reclaimer.limit(), *room);
-    for (PageIndex p = page; p < page + *room; ++p) {
-      owner->resident.insert(p);
-      reclaimer.came(owner->id, p, p + 1, p == page ? Coming::Needed : Coming::Ahead);
-    }
-  };
-  fill(0, 100);
-  EXPECT_EQ(owner->resident.size(), 100U);
-  for (PageIndex page = 1000; page < 1000 + kLimit - 100; ++page) fill(page, 1);
-  EXPECT_EQ(reclaimer.limit().used(), kLimit);
-  EXPECT_EQ(reclaimer.counts().rounds, 0U);
-  fill(5000, 200);  // full: nothing ahead of need, and what was put in ahead goes for it
-  EXPECT_TRUE(owner->resident.contains(0)) << "a needed page went before those ahead of need";
-  EXPECT_TRUE(owner->resident.contains(1000));
-  EXPECT_FALSE(owner->resident.contains(1));
-  EXPECT_FALSE(owner->resident.contains(5001)) << "speculation took a frame that an eviction had freed";
+  Room room(kLimit, "lru");
+  room.fill(0, 100, Patience::NoWait);
+  EXPECT_EQ(room.owner->resident.size(), 100U);
+  for (PageIndex page = 1000; page < 1000 + kLimit - 100; ++page) room.fill(page, 1, Patience::NoWait);
+  EXPECT_EQ(room.reclaimer.limit().used(), kLimit);
+  EXPECT_EQ(room.reclaimer.counts().rounds, 0U);
+  room.fill(5000, 200, Patience::NoWait);  // full: nothing ahead of need, and what was put in ahead goes for it
+  EXPECT_TRUE(room.owner->resident.contains(0)) << "a needed page went before those ahead of need";
+  EXPECT_TRUE(room.owner->resident.contains(1000));
+  EXPECT_FALSE(room.owner->resident.contains(1));
+  EXPECT_FALSE(room.owner->resident.contains(5001)) << "speculation took a frame that an eviction had freed";
 }
 
 TEST(Reclaimer, SaysSoWhenNothingCanGo) {
-  Reclaimer reclaimer(4, make_policy("clock"));
-  const auto owner = std::make_shared<FakeOwner>(reclaimer);
-  owner->id = reclaimer.add(owner, Owner::Kind::Private);
-  for (PageIndex page = 0; page < 4; ++page) {
-    const Reservation reservation(reclaimer.limit(), reclaimer.make_room(1, 1, Patience::Wait).value());
-    owner->resident.insert(page), owner->pinned.insert(page);
-    reclaimer.came(owner->id, page, page + 1, Coming::Needed);
-  }
-  const auto room = reclaimer.make_room(1, 1, Patience::Wait);
-  ASSERT_FALSE(room);
-  EXPECT_EQ(room.error().code, ENOMEM);
-  EXPECT_EQ(reclaimer.make_room(5, 5, Patience::Wait).error().code, ENOMEM);
+  Room room(4, "clock");
+  room.fill_with_pinned(4);
+  EXPECT_EQ(room.reclaimer.make_room(1, 1, Patience::Wait).error().code, ENOMEM);
+  EXPECT_EQ(room.reclaimer.make_room(5, 5, Patience::Wait).error().code, ENOMEM);
 }
 
 // Frames are freed ahead of demand, a batch beyond what is asked for, and by another thread than the one that asks.
 TEST(Reclaimer, EvictsAheadOfDemand) {
   constexpr PageIndex kLimit = 4096;
-  Reclaimer reclaimer(kLimit, make_policy("lru"));
-  const auto owner = std::make_shared<FakeOwner>(reclaimer);
-  owner->id = reclaimer.add(owner, Owner::Kind::Private);
+  Room room(kLimit, "lru");
+  Reclaimer& reclaimer = room.reclaimer;
   reclaimer.begin_evicting_ahead();
   std::mutex mutex;  // FakeOwner's
   std::thread evictor([&] {
@@ -250,13 +170,12 @@ TEST(Reclaimer, EvictsAheadOfDemand) {
     }
   });
   for (PageIndex page = 0; page < 3 * kLimit; ++page) {
-    const auto room = reclaimer.make_room(1, 1, Patience::Wait);
-    ASSERT_TRUE(room);
-    const Reservation reservation(reclaimer.limit(), *room);
+    const auto made = reclaimer.make_room(1, 1, Patience::Wait);
+    ASSERT_TRUE(made);
+    const Reservation reservation(reclaimer.limit(), *made);
     const std::lock_guard lock(mutex);
-    owner->resident.insert(page);
-    reclaimer.came(owner->id, page, page + 1, Coming::Needed);
-    ASSERT_LE(owner->resident.size(), kLimit);
+    room.install(page);
+    ASSERT_LE(room.owner->resident.size(), kLimit);
   }
   for (int i = 0; i < 1000 && reclaimer.limit().free() < kLimit / 256; ++i) ::usleep(1000);
   EXPECT_GE(reclaimer.limit().free(), kLimit / 256);
@@ -270,49 +189,33 @@ TEST(Reclaimer, EvictsAheadOfDemand) {
 // It finds nothing that could go: who asks is told so, and nobody waits for it for ever.
 TEST(Reclaimer, SaysSoWhenNothingCanGoAheadOfDemandEither) {
   constexpr PageIndex kLimit = 2048;
-  Reclaimer reclaimer(kLimit, make_policy("clock"));
-  const auto owner = std::make_shared<FakeOwner>(reclaimer);
-  owner->id = reclaimer.add(owner, Owner::Kind::Private);
-  reclaimer.begin_evicting_ahead();
-  for (PageIndex page = 0; page < kLimit; ++page) {
-    owner->resident.insert(page), owner->pinned.insert(page);
-    const Reservation reservation(reclaimer.limit(), reclaimer.limit().take(1) ? 1 : 0);
-    reclaimer.came(owner->id, page, page + 1, Coming::Needed);
-  }
+  Room room(kLimit, "clock");
+  room.fill_with_pinned(kLimit);
+  room.reclaimer.begin_evicting_ahead();
   std::thread evictor([&] {
-    while (reclaimer.wait_until_room_is_due()) reclaimer.evict_ahead();
+    while (room.reclaimer.wait_until_room_is_due()) room.reclaimer.evict_ahead();
   });
-  const auto room = reclaimer.make_room(1, 1, Patience::Wait);
-  ASSERT_FALSE(room);
-  EXPECT_EQ(room.error().code, ENOMEM);
-  reclaimer.stop();
+  EXPECT_EQ(room.reclaimer.make_room(1, 1, Patience::Wait).error().code, ENOMEM);
+  room.reclaimer.stop();
   evictor.join();
 }
 
 // Four rounds of evictions, and then few frames are in use: but because a program has given them back, not because none can go.
 TEST(Reclaimer, DoesNotGiveUpWhenMuchIsGivenBackMeanwhile) {
   constexpr PageIndex kLimit = 256, kRest = 20;
-  Reclaimer reclaimer(kLimit, make_policy("lru"));
-  const auto owner = std::make_shared<FakeOwner>(reclaimer);
-  owner->id = reclaimer.add(owner, Owner::Kind::Private);
-  const auto fill = [&](PageIndex page) {
-    const auto room = reclaimer.make_room(1, 1, Patience::Wait);
-    ASSERT_TRUE(room) << page;
-    const Reservation reservation(reclaimer.limit(), *room);
-    owner->resident.insert(page);
-    reclaimer.came(owner->id, page, page + 1, Coming::Needed);
-  };
+  Room room(kLimit, "lru");
   PageIndex page = 0;
-  while (page < 4 * kLimit) fill(page++);
-  while (reclaimer.limit().free() > 0) fill(page++);
-  owner->meanwhile = [&] {
-    while (owner->resident.size() > kRest) {
-      const PageIndex last = *owner->resident.rbegin();
-      owner->resident.erase(last);
-      reclaimer.gone(owner->id, last, last + 1, Going::Freed);
+  while (page < 4 * kLimit) room.fill(page++);
+  while (room.reclaimer.limit().free() > 0) room.fill(page++);
+  room.owner->meanwhile = [&] {
+    std::set<PageIndex>& resident = room.owner->resident;
+    while (resident.size() > kRest) {
+      const PageIndex last = *resident.rbegin();
+      resident.erase(last);
+      room.reclaimer.gone(room.owner->id, last, last + 1, Going::Freed);
     }
   };
-  fill(page);
+  room.fill(page);
 }
 
 // ---- frames that may be out
