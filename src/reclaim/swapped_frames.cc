@@ -142,20 +142,31 @@ void SwappedFrames::stay(PageIndex first, PageIndex last) {
   std::erase_if(leaving_, [=](const auto& entry) { return entry.first >= first && entry.first < last; });
 }
 
-Result<void> SwappedFrames::leave(PageIndex first, PageIndex last, Departure& departure) {
+void SwappedFrames::leave(PageIndex first, PageIndex last, Departure& departure) {
   if (departure.stamp_ == 0) departure.stamp_ = next_stamp_++;
-  std::byte* const to = departure.contents_.get() + bytes_of(departure.pages_.size());
-  PAGEFOLD_CHECK(frames_->read(bytes_of(first), to, bytes_of(last - first)));
   for (PageIndex page = first; page < last; ++page) {
     departure.pages_.push_back(page);
     leaving_[page] = departure.stamp_;
+  }
+}
+
+Result<void> SwappedFrames::copy(Departure& departure) const {
+  const auto& pages = departure.pages_;
+  for (std::size_t i = 0, end = 0; i < pages.size(); i = end) {
+    for (end = i + 1; end < pages.size() && pages[end] == pages[end - 1] + 1;) ++end;
+    PAGEFOLD_CHECK(frames_->read(bytes_of(pages[i]), departure.contents_.get() + bytes_of(i), bytes_of(end - i)));
   }
   return {};
 }
 
 void SwappedFrames::store(Departure& departure) const {
   departure.slots_.resize(departure.pages_.size());
-  auto stored = swap_ != nullptr ? swap_->put(departure.contents_.get(), departure.slots_) : Result<std::size_t>(fail(ENOSPC, "no swap"));
+  const auto put = [&]() -> Result<std::size_t> {
+    if (swap_ == nullptr) return fail(ENOSPC, "no swap");
+    PAGEFOLD_CHECK(copy(departure));
+    return swap_->put(departure.contents_.get(), departure.slots_);
+  };
+  auto stored = put();
   departure.slots_.resize(stored ? *stored : 0);
   departure.why_not_ = stored ? Error{ENOSPC, "swap"} : std::move(stored).error();
 }
@@ -184,7 +195,7 @@ Result<void> SwappedFrames::release_frames(PageIndex first, PageIndex last) {
 
 Result<PageIndex> SwappedFrames::swap_out(PageIndex first, PageIndex last) {
   Departure departure(last - first);
-  PAGEFOLD_CHECK(leave(first, last, departure));
+  leave(first, last, departure);
   store(departure);
   PageIndex end = first;
   for (std::size_t i = 0; i < departure.pages().size(); ++i)

@@ -76,11 +76,11 @@ class SwappedFrames final : public vm::FrameSource {
   [[nodiscard]] bool swap_full() const { return swap_ == nullptr || swap_->full(); }
   [[nodiscard]] bool has_frame(PageIndex page) const { return in_.test(page); }
 
-  // Copies [first, last), all of which have frames that nobody can store to, into the departure; they leave, as long as they
-  // are not told to stay. All pages of a departure belong to these frames.
-  Result<void> leave(PageIndex first, PageIndex last, Departure& departure);
+  // [first, last), all of which have frames that nobody can store to, leave, as long as they are not told to stay: who lets a
+  // store to one of them through tells it before. All pages of a departure belong to these frames.
+  void leave(PageIndex first, PageIndex last, Departure& departure);
   [[nodiscard]] bool leaves(PageIndex page) const { return leaving_.contains(page); }
-  // Stores what left, as far as the swap has room.
+  // Copies and stores what left, as far as the swap has room. What changes meanwhile stays, so half a copy of it is no harm.
   void store(Departure& departure) const;
   // Ends the departure of one of its pages, by its index in pages(): its contents are in the swap, and its frame is no longer
   // counted; it must be released. Else the reason: it stayed (EBUSY), or was not stored.
@@ -108,6 +108,7 @@ class SwappedFrames final : public vm::FrameSource {
  private:
   Result<void> write_page(PageIndex page, Bytes within, const void* from, Bytes length);
   Result<void> store_out(PageIndex page, const std::byte* contents);
+  Result<void> copy(Departure& departure) const;
   void drop(PageIndex page);
   void put_in(PageIndex page, SwapSlot slot);
   void forget_dropped(PageIndex first, PageIndex last);

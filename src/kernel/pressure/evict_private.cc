@@ -1,5 +1,5 @@
-// Taking private pages away. Stores are held back by write protection and the contents copied; they are written to the swap
-// while the program goes on; then the frames are released, which unmaps them everywhere, but for those of pages that a program
+// Taking private pages away. Stores are held back by write protection; the contents are copied and written to the swap while the
+// program goes on; then the frames are released, which unmaps them everywhere, but for those of pages that a program
 // stored to meanwhile, or that may not go any more (SwappedFrames::stay()).
 // Copies of a file's page that nobody has stored into are just dropped: the next touch asks the file again.
 //
@@ -210,23 +210,20 @@ class PrivatePages final : public Owner {
       if (mirror)
         frames_->evict_by([&] { (void)layer.drop_mirrors(page, end); });  // nobody has stored into them: the file has them
       else
-        let_leave(space, layer, page, end, spot.mapped, leaving, kept);
+        let_leave(space, page, end, spot.mapped, leaving, kept);
       page = end;
     }
   }
 
-  void let_leave(const Space* space, const vm::Layer& layer, PageIndex page, PageIndex end, std::optional<VirtAddr> at,
-                 Leaving& leaving, std::vector<Kept>& kept) {
+  void let_leave(const Space* space, PageIndex page, PageIndex end, std::optional<VirtAddr> at, Leaving& leaving,
+                 std::vector<Kept>& kept) {
     const auto keep = [&](Refusal why) {
       for (; page < end; ++page) kept.push_back({page, why});
     };
     if (frames_->swap_full()) return keep(Refusal::SwapFull);
     const VirtRange r = at ? VirtRange{*at, *at + bytes_of(end - page)} : VirtRange{};
     if (at && !space->uffd.write_protect(r)) return keep(Refusal::Failed);
-    if (!frames_->leave(page, end, leaving.departure)) {
-      for (PageIndex p = page; at && p < end; ++p) allow_stores(*space, layer, p, *at + bytes_of(p - page));
-      return keep(Refusal::Failed);
-    }
+    frames_->leave(page, end, leaving.departure);
     for (PageIndex p = page; p < end; ++p)
       leaving.mapped.push_back(at ? std::optional(*at + bytes_of(p - page)) : std::nullopt);
   }
