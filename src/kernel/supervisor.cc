@@ -13,6 +13,7 @@
 #include "kernel/call.h"
 #include "kernel/fail/failures.h"
 #include "kernel/fault/fault.h"
+#include "kernel/fault/no_halt.h"
 #include "kernel/fault/stay_awake.h"
 #include "kernel/sync/hand_over.h"
 #include "kernel/files/own_files.h"
@@ -182,12 +183,18 @@ Result<void> Supervisor::watch_faults(const SpaceRef& space) {
 void Supervisor::page(int epoll) {
   std::array<epoll_event, 16> events;
   StayAwake awake;
+  NoHalt no_halt;
   while (!stopping_) {
     const auto idle_since = StayAwake::Clock::now();
     int n = 0;
     const auto look = [&](int patience) { return n = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), patience); };
-    if (!awake.look([&] { return look(0) != 0; })) look(-1);
-    awake.came(StayAwake::Clock::now() - idle_since);
+    if (!awake.look([&] { return look(0) != 0; })) {
+      if (no_halt.requested() && look(NoHalt::kQuiet) == 0) no_halt.end();
+      if (n == 0) look(-1);
+    }
+    const auto idle = StayAwake::Clock::now() - idle_since;
+    awake.came(idle);
+    if (pressure() != nullptr) no_halt.came(idle);
     for (int i = 0; i < n; ++i) {
       const SpaceRef space = guests_.space_by_fault_descriptor(events[static_cast<std::size_t>(i)].data.fd);
       if (!space) continue;
