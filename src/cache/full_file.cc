@@ -128,6 +128,7 @@ Result<void> FullFile::write(const vm::PageSet& pages, Hurry hurry) {
       until = std::min(to, from + FrameWriter::kStep);
       const Result<void> step = frames ? frames->write(from, until) : Result<void>(fail(EIO));
       if (step) {
+        keep_pinned_dirty(from, until);
         const std::lock_guard lock(mutex_);
         unsynced_.set_range(from, until);
         continue;
@@ -140,6 +141,21 @@ Result<void> FullFile::write(const vm::PageSet& pages, Hurry hurry) {
   const std::lock_guard lock(mutex_);
   change_dirty([&] { writing_.clear_all(); });
   return done;
+}
+
+void FullFile::keep_pinned_dirty(PageIndex first, PageIndex last) {
+  for (PageIndex page = first; any_pinned() && page < last; ++page)
+    if (pinned(page)) mark_again(page, page + 1);
+}
+
+// Whether what is being written back was copied before the device was done is not known.
+void FullFile::about_to_unpin(PageIndex first, PageIndex last) {
+  vm::PageSet again;
+  {
+    const std::lock_guard lock(mutex_);
+    writing_.for_each_run(first, last, [&](PageIndex from, PageIndex to) { again.set_range(from, to); });
+  }
+  put_back(again);
 }
 
 vm::PageSet FullFile::take_unsynced() {

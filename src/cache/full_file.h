@@ -9,7 +9,8 @@
 // dirty pages of its range written back first. Changes hold contents() exclusively. Dirty pages are known by write
 // protection: a clean page is mapped read-only by userfaultfd, the first store faults and calls mark_dirty().
 // Write-back has three phases: clear the dirty marks and protect again (a store from now on marks anew), write, and on
-// failure mark again what failed. What was written is the host's to bring to the disk; until it has done so on demand,
+// failure mark again what failed. A page that a device may be storing into (vm/pinned.h) stays dirty until it has been written after
+// that. What was written is the host's to bring to the disk; until it has done so on demand,
 // the pages are *unsynced*, and dirty again if it fails.
 //
 // Changes by processes outside the run are noticed at the next map of the file, by its times. What they are after a change of our
@@ -102,6 +103,8 @@ class FullFile final : public FileObject {
 
  private:
   [[nodiscard]] const vm::PageSet* unsaved() const override { return &dirty_; }
+  void about_to_unpin(PageIndex first, PageIndex last) override;
+  void keep_pinned_dirty(PageIndex first, PageIndex last);
   void tell_gone(const vm::PageSet& pages) const;
   PageIndex set_size(Bytes size);
   void mark_again(PageIndex first, PageIndex last);

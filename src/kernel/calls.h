@@ -61,6 +61,9 @@ void on_fallocate(const Call& call);
 // file_read.cc
 void on_file_read(const Call& call);
 void on_hole_seek(const Call& call);
+// submit.cc
+void on_io_submit(const Call& call);
+void on_io_destroy(const Call& call);
 // synchronise.cc
 void on_file_sync(const Call& call);
 void on_file_range_sync(const Call& call);

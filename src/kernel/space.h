@@ -21,6 +21,7 @@
 
 #include "base/fd.h"
 #include "frame/store.h"
+#include "kernel/files/in_flight.h"
 #include "kernel/sync/agent.h"
 #include "pmap/host_map.h"
 #include "pmap/uffd.h"
@@ -115,6 +116,8 @@ struct Space {
     VirtRange kept;
   };
   std::vector<Exiting> exiting;
+
+  InFlight in_flight;  // asynchronous reads
 
   // Pages of files and shared memory that this space's page tables have been given.
   std::map<const vm::Object*, vm::PageSet> mapped_pages;

@@ -262,6 +262,7 @@ void Supervisor::bury(Space& dead) {
   space->fork_child.reset();
   space->fork_done.notify_all();
   end_agent(*space, Wait::No);
+  space->in_flight.end_all();
   if (own_files_) own_files_->leave(*space);
   stats().frames(-static_cast<std::int64_t>(space->accounted));
   space->accounted = 0;

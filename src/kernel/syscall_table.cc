@@ -78,6 +78,8 @@ constexpr SyscallRow kTable[] = {
     {SYS_unshare, on_namespace, When::Always, 0, FromStub::Trapped, true},
     {SYS_setns, on_namespace, When::Always, 0, FromStub::Trapped, true},
     {SYS_creat, on_creat, When::Always, 0, FromStub::Trapped, true},
+    {SYS_io_submit, on_io_submit, When::Always, 0, FromStub::Trapped, true},
+    {SYS_io_destroy, on_io_destroy, When::Always, 0, FromStub::Trapped, true},
     {SYS_lseek, on_hole_seek, When::HoleSeek, 0, FromStub::Trapped, true},
     {kMapShadowStack, nullptr, When::Always, ENOSYS},
     {stub::kHello, on_hello},

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "vm/frame_source.h"
 #include "vm/page_set.h"
+#include "vm/pinned.h"
 
 namespace pagefold::vm {
 
@@ -24,10 +25,10 @@ struct Family {
   std::mutex mutex;
 };
 
-class Layer {
+class Layer : public Pinnable {
  public:
   explicit Layer(std::shared_ptr<FrameSource> frames);
-  ~Layer();
+  ~Layer() override;
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
 

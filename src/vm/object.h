@@ -9,10 +9,11 @@
 #include <utility>
 
 #include "base/page.h"
+#include "vm/pinned.h"
 
 namespace pagefold::vm {
 
-class Object {
+class Object : public Pinnable {
  public:
   enum class Kind {
     File,    // a file whose pages are Pagefold's frames ("owned")
@@ -22,7 +23,6 @@ class Object {
 
   Object(Kind kind, std::string name, dev_t device, ino_t inode)
       : kind_(kind), name_(std::move(name)), device_(device), inode_(inode) {}
-  virtual ~Object() = default;
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
 

@@ -130,6 +130,19 @@ TEST_F(OwnFiles, ReadsWaitForAWriteBackThatIsUnderWay) {
   EXPECT_EQ(result.out.find("NO"), std::string::npos) << result.out;
 }
 
+// What a device stores into a mapped page while it is being written back comes to the file later.
+TEST_F(OwnFiles, WhatDevicesReadIntoMappedPagesReachesTheFile) {
+  for (const char* program : {"/pressure_direct_reads", "/pressure_asynchronous_reads"}) {
+    Setting setting;
+    setting.timeout = std::chrono::seconds(100);
+    setting.pagefold_flags = {"run", "-q", "--own-files", "--writeback=1ms", "--"};
+    const RunResult result = run({guest_directory() + program}, Mode::Pagefold, setting);
+    if (result.status == 77) GTEST_SKIP() << result.out;
+    EXPECT_EQ(result.status, 0);
+    EXPECT_NE(result.out.find("a mapped file: 0 wrong"), std::string::npos) << result.out;
+  }
+}
+
 TEST_F(OwnFiles, AKilledProgramsStoresReachTheFile) {
   const std::string pid = directory() + "/pid";
   const auto kill_it = [&] {

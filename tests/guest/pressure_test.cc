@@ -84,6 +84,7 @@ std::vector<Case> cases() {
     all.push_back({"pressure_walks_and_jumps", {"--mem", "16M", "--policy", policy, "--fault-around", "1"}});
   // Any page may go at any time, also one that is being read into.
   all.push_back({"pressure_direct_reads", {"--mem", "8M", "--swap", "memory", "--policy", "random"}});
+  all.push_back({"pressure_asynchronous_reads", {"--mem", "8M", "--swap", "memory", "--policy", "random"}});
   // A file on the disk: pages are on their way for longer.
   all.push_back({"pressure_stores_while_pages_leave", {"--mem", "8M", "--swap", "file:swap"}});
   all.push_back({"pressure_threads_come_and_go", {"--mem", "8M", "--swap", "file:swap"}});

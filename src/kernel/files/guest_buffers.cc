@@ -20,16 +20,21 @@ constexpr Bytes kFramesAtOnce = 64 * kPageSize;
 
 Result<Buffers> buffers_of(const Call& call) {
   const auto number = call.notification.data.nr;
-  Buffers all;
-  if (number == SYS_write || number == SYS_pwrite64 || number == SYS_read || number == SYS_pread64) {
-    all.parts.push_back({reinterpret_cast<void*>(call.argument(1)), call.argument(2)});
-  } else {
-    const auto count = static_cast<int>(call.argument(2));
-    if (count < 0 || count > IOV_MAX) return fail(EINVAL);
-    all.parts.resize(static_cast<std::size_t>(count));
-    PAGEFOLD_CHECK(read_guest(call.space(), call.argument(1), all.parts.data(), all.parts.size() * sizeof(iovec)));
-  }
   const Bytes most = std::min(kMostAtOnce, call.most);
+  if (number == SYS_write || number == SYS_pwrite64 || number == SYS_read || number == SYS_pread64)
+    return checked({{reinterpret_cast<void*>(call.argument(1)), call.argument(2)}}, most);
+  return checked(PAGEFOLD_TRY(read_parts(call.space(), call.argument(1), static_cast<int>(call.argument(2)))), most);
+}
+
+Result<std::vector<iovec>> read_parts(Space& space, VirtAddr at, std::int64_t count) {
+  if (count < 0 || count > IOV_MAX) return fail(EINVAL);
+  std::vector<iovec> parts(static_cast<std::size_t>(count));
+  PAGEFOLD_CHECK(read_guest(space, at, parts.data(), parts.size() * sizeof(iovec)));
+  return parts;
+}
+
+Result<Buffers> checked(std::vector<iovec> parts, Bytes most) {
+  Buffers all{std::move(parts)};
   for (iovec& part : all.parts) {
     if (static_cast<std::int64_t>(part.iov_len) < 0) return fail(EINVAL);
     const auto start = reinterpret_cast<VirtAddr>(part.iov_base);

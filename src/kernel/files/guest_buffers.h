@@ -21,6 +21,9 @@ struct Buffers {
 // Of read, write and their relatives with offsets and vectors. As import_iovec(): EINVAL for lengths that make no sense, EFAULT
 // for addresses beyond user space, and no more than one call may transfer (Call::most).
 Result<Buffers> buffers_of(const Call& call);
+// The same of parts that were found elsewhere.
+Result<Buffers> checked(std::vector<iovec> parts, Bytes most = kMostAtOnce);
+Result<std::vector<iovec>> read_parts(Space& space, VirtAddr at, std::int64_t count);
 
 // What a step of a write is made of: the buffers' bytes in this thread's memory, valid until its next stage().
 struct Staged {

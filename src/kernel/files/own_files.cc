@@ -138,6 +138,7 @@ Result<void> OwnFiles::write_back_locked(cache::FullFile& file, PageIndex first,
 
 Result<void> OwnFiles::write_back(cache::FullFile& file, PageIndex first, PageIndex last, cache::Hurry hurry) {
   if (!file.any_dirty(first, last)) return {};
+  if (file.any_pinned()) settle_reads();
   const std::unique_lock contents(file.contents());
   return write_back_locked(file, first, last, hurry);
 }
@@ -179,6 +180,13 @@ Result<std::shared_ptr<const void>> OwnFiles::hold(const std::shared_ptr<cache::
     const std::lock_guard lock(mutex_);
     unheld_.push_back(std::move(file));
   });
+}
+
+void OwnFiles::settle_reads() {
+  for (const SpaceRef& space : supervisor_.guests().spaces()) {
+    const std::lock_guard lock(space->mutex);
+    space->in_flight.settle(*space);
+  }
 }
 
 void OwnFiles::settle() {

@@ -59,6 +59,8 @@ class OwnFiles {
   // A guest maps the file through a descriptor open for writing: what its mapping must hold.
   Result<std::shared_ptr<const void>> hold(const std::shared_ptr<cache::FullFile>& file, UniqueFd writable,
                                            pid_t thread);
+  // Pages of files that asynchronous reads were under way to, and which have ended, can be clean again.
+  void settle_reads();
   // Files whose last writable mapping is gone are written back and let go.
   void settle();
   // The space will make no more stores that count. Space::mutex held; settle() afterwards.

@@ -56,8 +56,6 @@ void answer(const Call& call, const Result<Bytes>& done) {
 
 // ---- direct reads
 
-bool is_pagefolds(const vm::Vma& v) { return pressure() != nullptr ? !v.host() : tracked(v); }
-
 // All of the buffers can be written, and some of it is Pagefold's to take away or to write back. (What cannot be written is the
 // host's to refuse.)
 bool at_stake(Space& space, const Buffers& buffers) {
@@ -80,6 +78,10 @@ bool has_no_offset(const Call& call) {
   return (number == SYS_pread64 || number == SYS_preadv) && static_cast<std::int64_t>(call.argument(3)) < 0;
 }
 
+}  // namespace
+
+bool is_pagefolds(const vm::Vma& v) { return pressure() != nullptr ? !v.host() : tracked(v); }
+
 bool is_direct(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
   struct stat status {};
@@ -89,8 +91,6 @@ bool is_direct(int fd) {
   struct statfs where {};
   return S_ISREG(status.st_mode) && ::fstatfs(fd, &where) == 0 && where.f_type == FUSE_SUPER_MAGIC;
 }
-
-}  // namespace
 
 void read_in_part(const Call& call) {
   Result<Bytes> done = 0;

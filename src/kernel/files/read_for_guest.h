@@ -13,6 +13,10 @@ namespace pagefold::kernel {
 // The call is a read, pread64, readv, preadv or preadv2 of a file that is to end after Call::most bytes. Answers it.
 void read_in_part(const Call& call);
 
+// A device stores into the memory of who reads this file; or its file system does, when it likes.
+bool is_direct(int fd);
+// The supervisor may take the mapping's pages away, or write them back.
+bool is_pagefolds(const vm::Vma& v);
 // Answers such a call and returns true, if the host would store into memory behind the page tables that is Pagefold's.
 bool read_directly(const Call& call);
 

@@ -60,6 +60,7 @@ class Pages final : public FilePages {
   Refusal clean(cache::FullFile& file, const std::vector<PageIndex>& pages, Patience patience) const {
     if (pages.empty() || !file.any_dirty(pages.front(), pages.back() + 1)) return Refusal::Busy;
     if (patience == Patience::NoWait) return Refusal::Busy;
+    if (file.any_pinned()) supervisor_.own_files()->settle_reads();
     std::unique_lock contents(file.contents(), std::defer_lock);
     if (!lock_within_patience(contents, patience)) return Refusal::Busy;
     const Failures::ForCaller for_nobody;

@@ -33,6 +33,7 @@ class PrivatePages final : public Owner {
     const SpaceRef space = space_.lock();
     Locks locks(space.get(), *layer);
     if (!locks.take(patience)) return keep_all(pages, Refusal::Busy);
+    if (space != nullptr && layer->any_pinned()) space->in_flight.settle(*space);
     Leaving leaving(pages.size());
     std::vector<Kept> kept;
     PageIndex at_once = 0;
@@ -164,7 +165,7 @@ class PrivatePages final : public Owner {
     const auto at = address_of(*space, page);
     if (!at) return {Refusal::Pinned, {}};
     const auto& [v, address] = *at;
-    if (v->locked || is_kept_for_exit(*space, address)) return {Refusal::Pinned, {}};
+    if (v->locked || is_kept_for_exit(*space, address) || space->layer->pinned(page)) return {Refusal::Pinned, {}};
     // Where the host lags behind the model nothing is mapped.
     const pmap::HostPiece* here = space->host.find(address);
     const bool mapped = here != nullptr && here->kind == pmap::HostPiece::Kind::Layer &&

@@ -32,6 +32,8 @@ class SharedPages final : public Owner {
       locks.emplace_back(space->mutex, std::defer_lock);
       if (!lock_within_patience(locks.back(), patience)) return keep_all(pages, Refusal::Busy);
     }
+    if (shared->any_pinned())
+      for (const SpaceRef& space : spaces) space->in_flight.settle(*space);
     const std::lock_guard lock(shared->mutex);
     std::vector<Kept> kept;
     for (const PageIndex page : pages)
@@ -48,6 +50,7 @@ class SharedPages final : public Owner {
   std::optional<Refusal> evict(const frame::SharedObject& shared, const std::vector<SpaceRef>& spaces,
                                PageIndex page) const {
     if (!frames_->has_frame(page)) return Refusal::Gone;
+    if (shared.pinned(page)) return Refusal::Pinned;
     std::vector<Mapped> mapped;
     for (const SpaceRef& space : spaces) {
       for (const auto& [start, v] : space->map.all()) {
