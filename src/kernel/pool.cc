@@ -3,11 +3,13 @@
 namespace pagefold::kernel {
 
 void Pool::defer(std::function<void()> work) {
-  const std::lock_guard lock(mutex_);
-  if (stopping_) return;
-  queue_.push_back(std::move(work));
-  if (idle_ < queue_.size() && threads_.size() < kMostThreads) threads_.emplace_back([this] { serve(); });
-  wake_.notify_one();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    queue_.push_back(std::move(work));
+    if (idle_ < queue_.size() && threads_.size() < kMostThreads) threads_.emplace_back([this] { serve(); });
+  }
+  wake_.notify_one();  // who is woken may run at once, in place of the caller, and wants the lock
 }
 
 void Pool::serve() {

@@ -12,6 +12,7 @@
 
 #include "kernel/sync/host_sync.h"
 #include "kernel/pressure/pressure.h"
+#include "kernel/workers.h"
 
 namespace pagefold::kernel {
 
@@ -64,6 +65,14 @@ bool Space::in_background(VirtRange r) const {
 
 bool Space::is_lent(VirtRange r) const {
   return std::any_of(lent.begin(), lent.end(), [r](VirtRange l) { return l.overlaps(r); });
+}
+
+void Space::wait_for_fork(std::unique_lock<std::mutex>& lock, pid_t caller) {
+  constexpr std::chrono::milliseconds kPatience{500};
+  if (caller != 0 && caller == fork_caller) fork_child.reset();
+  if (!fork_child) return;
+  Workers::about_to_wait();
+  if (!fork_done.wait_for(lock, kPatience, [this] { return !fork_child || state == State::Dead; })) fork_child.reset();
 }
 
 Bytes Space::choose_layer(VirtRange r) {

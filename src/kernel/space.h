@@ -152,11 +152,7 @@ struct Space {
   void reclaim_layer(const vm::Vma& v);
   // A child that is killed before it has its memory never reports; its parent's clone is over all the same when the thread
   // that made it calls again, or after a moment.
-  void wait_for_fork(std::unique_lock<std::mutex>& lock, pid_t caller = 0) {
-    constexpr std::chrono::milliseconds kPatience{500};
-    if (caller != 0 && caller == fork_caller) fork_child.reset();
-    if (!fork_done.wait_for(lock, kPatience, [this] { return !fork_child || state == State::Dead; })) fork_child.reset();
-  }
+  void wait_for_fork(std::unique_lock<std::mutex>& lock, pid_t caller = 0);
   void check_invariants() const;
 
  private:

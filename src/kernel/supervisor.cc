@@ -23,13 +23,6 @@
 #include "stub/blob.h"
 
 namespace pagefold::kernel {
-namespace {
-
-constexpr int kReceivers = 3;       // workers that should be waiting for calls
-constexpr int kMostWorkers = 64;
-
-}  // namespace
-
 Stats& stats() {
   static Stats instance;
   return instance;
@@ -91,51 +84,23 @@ Result<void> Supervisor::start(Listener listener, pid_t root) {
     control_ = std::move(*control);
   else
     stats().note("pagefold ps and maps cannot see this run: " + control.error().message());
-  const std::lock_guard lock(threads_mutex_);
-  for (const UniqueFd& pager : pagers_) threads_.emplace_back([this, epoll = pager.get()] { page(epoll); });
-  for (int i = 0; i < kReceivers; ++i) {
-    ++workers_;
-    threads_.emplace_back([this] { work(); });
-  }
+  for (const UniqueFd& pager : pagers_) pager_threads_.emplace_back([this, epoll = pager.get()] { page(epoll); });
+  workers_.start(listener_, stub::kAgentNext, [this](const seccomp_notif& call) { serve(call); });
   return {};
 }
 
-// ---- workers
+// ---- calls
 
-bool Supervisor::spawn_worker() {
-  const std::lock_guard lock(threads_mutex_);
-  if (stopping_ || workers_ >= kMostWorkers) return false;
-  ++workers_;
-  threads_.emplace_back([this] { work(); });
-  return true;
+namespace {
+
+// Under a memory limit frames may have to be made free; files that are owned fully are read and written. A busy space may be busy for
+// as long as its agent takes.
+bool may_take_long(const Call& call) {
+  if (pressure() != nullptr || call.supervisor.own_files() != nullptr) return true;
+  return call.task.space && !std::unique_lock(call.task.space->mutex, std::try_to_lock);
 }
 
-void Supervisor::about_to_wait() {
-  if (receiving_ == 0) spawn_worker();
-}
-
-void Supervisor::work() {
-  while (!stopping_) {
-    pollfd ready{listener_.fd(), POLLIN, 0};
-    ++receiving_;
-    const auto call = listener_.receive();
-    --receiving_;
-    if (!call) {
-      if (call.error().code != EINTR && call.error().code != ENOENT) break;
-      // ENOENT also when no guest is left to notify: then the descriptor hangs up.
-      if (::poll(&ready, 1, 0) == 1 && (ready.revents & POLLHUP) != 0) break;
-      continue;
-    }
-    // Somebody must always be receiving: those who wait for an address space wait for one that waits for its agent, and the
-    // agent says by a call that it is done.
-    if (receiving_ == 0 && call->data.nr != static_cast<int>(stub::kAgentNext) && !spawn_worker()) {
-      defer([this, notification = *call] { serve(notification); });
-      continue;
-    }
-    serve(*call);
-  }
-  --workers_;
-}
+}  // namespace
 
 void Supervisor::serve(const seccomp_notif& notification) {
   stats().system_calls.fetch_add(1, std::memory_order_relaxed);
@@ -154,6 +119,7 @@ void Supervisor::serve(const seccomp_notif& notification) {
     return listener_.fail(notification.id, ENOSYS);
   }
   call.task = std::move(*who);
+  if (may_take_long(call)) Workers::about_to_wait();
   if (failures_ != nullptr && call.task.space) {
     const Failures::ForCaller for_caller(&call);
     if (!failures_->meets(call)) handler(call);
@@ -292,12 +258,8 @@ void Supervisor::stop() {
   if (control_) control_->stop();
   for (const SpaceRef& space : guests_.spaces()) space->agent.gone();
   ::eventfd_write(stop_event_.get(), 1);
-  std::vector<std::thread> threads;
-  {
-    const std::lock_guard lock(threads_mutex_);
-    threads.swap(threads_);
-  }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& pager : pager_threads_) pager.join();
+  workers_.stop();
   pool_.stop();
   if (own_files_) own_files_->stop();
   files_.stop();

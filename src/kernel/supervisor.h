@@ -1,7 +1,6 @@
 // The supervisor of one run: the threads that serve its guests (guests.h: who they are).
 //
-//   workers   receive system calls and answer them. Several wait at a time, so a call finds a receiver at once; a worker that
-//             is about to wait for something slow (a disk, an exec) says so, and another takes its place. One always receives.
+//   workers   receive system calls and answer them (workers.h).
 //   pagers    (one per processor) read page faults; a space's faults always go to the same pager. A pager never waits: what
 //             would wait (a cold file, a busy space) is handed to a thread of the pool.
 //   main      starts the first guest, reaps children, ends the run.
@@ -24,6 +23,7 @@
 #include "kernel/run.h"
 #include "kernel/space.h"
 #include "kernel/stats.h"
+#include "kernel/workers.h"
 #include "view/control_server.h"
 #include "view/introspector.h"
 
@@ -69,8 +69,6 @@ class Supervisor final : public view::Introspector {
   Result<void> watch_faults(const SpaceRef& space);
   // Runs work on a pool thread, where it may wait.
   void defer(std::function<void()> work) { pool_.defer(std::move(work)); }
-  // The calling worker is about to wait.
-  void about_to_wait();
   enum class Wait : bool { No, Yes };
   // Ends the space's agent; with Wait, it has let go of the guest's memory on return.
   void end_agent(Space& space, Wait wait);
@@ -83,9 +81,7 @@ class Supervisor final : public view::Introspector {
   Result<view::ProcessView> process(pid_t pid, view::WithPages with_pages) override;
 
  private:
-  void work();
   void serve(const seccomp_notif& call);
-  bool spawn_worker();  // false: there are as many as there may be
   void page(int epoll);
   // Remembers what the space's mappings held, for the summary. Space::mutex held.
   void count_objects(const Space& space);
@@ -110,10 +106,9 @@ class Supervisor final : public view::Introspector {
   UniqueFd stop_event_;           // eventfd: wakes every epoll and never becomes quiet again
   std::vector<UniqueFd> pagers_;  // epoll: userfaultfds
   std::atomic<unsigned> next_pager_{0};
-  std::atomic<int> receiving_{0}, workers_{0};
   std::atomic<bool> stopping_{false};
-  std::mutex threads_mutex_;
-  std::vector<std::thread> threads_;
+  std::vector<std::thread> pager_threads_;
+  Workers workers_;
   Pool pool_;
 };
 

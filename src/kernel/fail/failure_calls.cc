@@ -24,7 +24,7 @@ namespace {
 bool wait(const Call& call, std::chrono::nanoseconds delay) {
   using Clock = std::chrono::steady_clock;
   constexpr auto kTick = std::chrono::milliseconds(50);  // between looks at the guest
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   for (const auto end = Clock::now() + delay; Clock::now() < end;) {
     std::this_thread::sleep_for(std::min<Clock::duration>(kTick, end - Clock::now()));
     if (!call.supervisor.listener().still_waiting(call.notification.id)) return false;

@@ -91,7 +91,7 @@ void on_file_copy(const Call& call) {
       in.reset(), out.reset();
       return call.proceed();
     }
-    call.supervisor.about_to_wait();
+    Workers::about_to_wait();
     const auto source = in ? Result<UniqueFd>(std::move(in->fd)) : borrow(call, copy.in);
     if (!source) return call.fail(EBADF);
     done = copy_into(call, copy, source->get(), *out);

@@ -76,7 +76,7 @@ Result<void> resize_in_place(const Call& call, cache::FullFile& file, Change&& c
 void proceed_and_follow(const Call& call, cache::FullFile& file) {
   using namespace std::chrono_literals;
   constexpr auto kPatience = 20ms;
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   const std::unique_lock contents(file.contents());
   OwnFiles& files = *call.supervisor.own_files();
   (void)files.write_back_locked(file);
@@ -152,7 +152,7 @@ void on_fallocate(const Call& call) {
     auto file = guest_file(call, static_cast<int>(call.argument(0)));
     const auto offset = static_cast<off_t>(call.argument(2)), length = static_cast<off_t>(call.argument(3));
     if (!file || !file->writable() || offset < 0 || length <= 0) return call.proceed();
-    call.supervisor.about_to_wait();
+    Workers::about_to_wait();
     const Changing changing(call, *file);
     cache::FullFile* const full = changing.full();
     if (full != nullptr) done = call.supervisor.own_files()->write_back_locked(*full);

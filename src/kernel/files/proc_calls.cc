@@ -150,7 +150,7 @@ bool answer(const Call& call, int directory, VirtAddr path_address, std::uint64_
     std::unique_lock lock(call.space().mutex);
     call.space().wait_for_fork(lock);
     lock.unlock();
-    call.supervisor.about_to_wait();
+    Workers::about_to_wait();
     call.supervisor.guests().wait_for_exec(group, kExecPatience);
   }
   const auto text = text_of(call, *file, group);

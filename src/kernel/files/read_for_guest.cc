@@ -99,7 +99,7 @@ void read_in_part(const Call& call) {
     const auto buffers = buffers_of(call);
     if (!file || !file->readable()) return call.proceed();
     if (!buffers) return call.fail(buffers.error().code);
-    call.supervisor.about_to_wait();
+    Workers::about_to_wait();
     if (file->full)
       if (const auto clean = call.supervisor.own_files()->write_back(*file->full); !clean) return call.fail(clean.error().code);
     done = read_steps(call.space(), *buffers, source_of(call, file->fd.get()));
@@ -115,7 +115,7 @@ bool read_directly(const Call& call) {
   {
     const auto file = borrow(call, static_cast<int>(call.argument(0)));
     if (!file || !is_direct(file->get())) return false;
-    call.supervisor.about_to_wait();
+    Workers::about_to_wait();
     done = read_steps(call.space(), *buffers, source_of(call, file->get()));
   }
   answer(call, done);

@@ -149,7 +149,7 @@ std::optional<std::int64_t> result_of(const Call& call) {
 }  // namespace
 
 void on_io_submit(const Call& call) {
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   std::uint64_t begun = 0;
   {
     Submission submission(call);

@@ -54,7 +54,7 @@ void OwnFiles::write_again(const std::shared_ptr<cache::FullFile>& file, const v
 // ---- the calls
 
 void on_file_sync(const Call& call) {
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   std::optional<Result<void>> done;
   {
     const auto file = guest_file(call, static_cast<int>(call.argument(0)));
@@ -67,7 +67,7 @@ void on_file_sync(const Call& call) {
 
 // It promises nothing beyond the write-back.
 void on_file_range_sync(const Call& call) {
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   Result<void> done;
   {
     const auto file = guest_file(call, static_cast<int>(call.argument(0)));
@@ -77,7 +77,7 @@ void on_file_range_sync(const Call& call) {
 }
 
 void on_sync_all(const Call& call) {
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   const auto done = call.supervisor.own_files()->write_back_all();
   // sync(2) tells of no error.
   done || call.notification.data.nr == SYS_sync ? call.proceed() : call.fail(done.error().code);

@@ -168,7 +168,7 @@ FileWatch::Scope scope_of(const Call& call) {
 
 // The call is made here, so that its end has its place among the other events.
 void on_sync(const Call& call) {
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   settle_stores(call);
   const FileWatch::Scope scope = scope_of(call);
   std::optional<int> error;
@@ -211,7 +211,7 @@ void on_watched_msync(const Call& call) {
       });
   }
   if (files.empty()) return on_other(call);
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   settle_stores(call);
   const FileWatch::Caller caller = caller_of(call);
   for (const vm::Vma& v : files) {

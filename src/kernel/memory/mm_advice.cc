@@ -213,7 +213,7 @@ void mlock(const Call& call, bool on_fault) {
 // To the file, and the file to its disk.
 Result<void> sync_mapping(const Call& call, const vm::Vma& v) {
   const auto file = std::static_pointer_cast<cache::FullFile>(v.object);
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   return call.supervisor.own_files()->synchronise(file, {.thread = static_cast<pid_t>(call.notification.pid)}, page_of(v.offset),
                                                   page_of(v.offset) + v.range.pages());
 }

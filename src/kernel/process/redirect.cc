@@ -121,7 +121,6 @@ void Stop::resume() {
 
 std::optional<Stop> stop_caller(const Call& call, void (*answer)(const Call&)) {
   const auto tid = static_cast<pid_t>(call.notification.pid);
-  call.supervisor.about_to_wait();
   if (!Stop::seize(tid)) {
     call.fail(EAGAIN);
     return {};

@@ -105,7 +105,7 @@ Result<void> take_over(const Call& call, Stop& stop, const user_regs_struct& reg
 
 void on_execve(const Call& call) {
   if (call.task.space && filter_forbids_new_processes(call)) return call.fail(EPERM);
-  call.supervisor.about_to_wait();
+  Workers::about_to_wait();
   if (OwnFiles* files = call.supervisor.own_files()) (void)files->write_back_all();  // the host reads the program
   Room room;
   (void)room.ask(kRoomForExec, 0, reclaim::Patience::Wait);  // failing that, its pages go to the swap

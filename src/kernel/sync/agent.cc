@@ -1,6 +1,6 @@
 #include "kernel/sync/agent.h"
 
-#include <chrono>
+#include "kernel/workers.h"
 
 namespace pagefold::kernel {
 namespace {
@@ -13,10 +13,12 @@ constexpr auto kShortPatience = std::chrono::milliseconds(500);
 }  // namespace
 
 bool Agent::arrived(pid_t pid, std::uint64_t id) {
-  const std::lock_guard lock(mutex_);
-  if (pid_ != 0 && pid_ != pid) return false;
-  pid_ = pid;
-  waiting_id_ = id;
+  {
+    const std::lock_guard lock(mutex_);
+    if (pid_ != 0 && pid_ != pid) return false;
+    pid_ = pid;
+    waiting_id_ = id;
+  }
   changed_.notify_all();
   return true;
 }
@@ -37,16 +39,30 @@ pid_t Agent::pid() const {
   return pid_;
 }
 
+// A worker whose turn it is to receive hears the agent's call itself; anybody else is told by the one who receives it.
+bool Agent::wait(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds patience, const std::function<bool()>& over) {
+  if (over()) return true;
+  lock.unlock();
+  Workers::receive_until([&] {
+    const std::lock_guard look(mutex_);
+    return over();
+  });
+  lock.lock();
+  if (over()) return true;
+  Workers::about_to_wait_for_answer();
+  return changed_.wait_for(lock, patience, over);
+}
+
 Result<std::uint64_t> Agent::wait_idle() {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait_for(lock, kPatience, [this] { return gone_ || waiting_id_ != 0; })) return fail(ETIMEDOUT, "agent");
+  if (!wait(lock, kPatience, [this] { return gone_ || waiting_id_ != 0; })) return fail(ETIMEDOUT, "agent");
   if (gone_) return fail(ESRCH, "agent");
   return waiting_id_;
 }
 
 void Agent::await_arrival() {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, kShortPatience, [this] { return gone_ || pid_ != 0; });
+  wait(lock, kShortPatience, [this] { return gone_ || pid_ != 0; });
 }
 
 Result<void> Agent::run(const Listener& listener, std::size_t count) {
@@ -54,7 +70,7 @@ Result<void> Agent::run(const Listener& listener, std::size_t count) {
   if (gone_ || waiting_id_ == 0) return fail(ESRCH, "agent");
   const std::uint64_t id = std::exchange(waiting_id_, 0);
   listener.reply(id, static_cast<std::int64_t>(count));
-  if (!changed_.wait_for(lock, kPatience, [this] { return gone_ || waiting_id_ != 0; })) return fail(ETIMEDOUT, "agent");
+  if (!wait(lock, kPatience, [this] { return gone_ || waiting_id_ != 0; })) return fail(ETIMEDOUT, "agent");
   if (gone_) return fail(ESRCH, "agent");
   return {};
 }

@@ -5,8 +5,10 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 
 #include "base/error.h"
@@ -33,6 +35,9 @@ class Agent {
   pid_t release();
 
  private:
+  // False: it took too long.
+  bool wait(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds patience, const std::function<bool()>& over);
+
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::uint64_t waiting_id_ = 0;  // 0: busy or not there
