@@ -20,7 +20,7 @@ namespace {
 
 struct MrcArguments {
   std::vector<std::string> program;
-  std::string json_path, from;
+  std::string json_path, from, policy = kernel::MemoryOptions{}.policy;
   std::size_t samples = 8192;
   bool quiet = false;
 };
@@ -49,7 +49,7 @@ int show(const std::string& path) {
 }
 
 Result<mrc::Curve> measure(const MrcArguments& arguments, int& exit_code) {
-  reclaim::ReferenceSampler sampler(arguments.samples, kWindow);
+  reclaim::ReferenceSampler sampler(arguments.policy, arguments.samples, kWindow);
   kernel::MemoryOptions memory;
   memory.limit = kUnlimited;
   memory.swap = {reclaim::SwapSpec::Kind::Memory, "", kUnlimited};
@@ -61,7 +61,7 @@ Result<mrc::Curve> measure(const MrcArguments& arguments, int& exit_code) {
   options.own_files = true;
   const auto summary = PAGEFOLD_TRY(kernel::run(options));
   exit_code = summary.exit_code;
-  return mrc::make_curve(arguments.program, sampler.distances());
+  return mrc::make_curve(arguments.program, arguments.policy, sampler.result());
 }
 
 int mrc_command(const MrcArguments& arguments) {
@@ -102,6 +102,10 @@ void add_mrc(CLI::App& app, Invocation& invocation) {
   mrc->add_flag("-q,--quiet", arguments->quiet, "Do not show the curve");
   mrc->add_option("--json", arguments->json_path, "Write the curve to a file as JSON (- is standard output)")->type_name("FILE");
   mrc->add_option("--from", arguments->from, "Show a curve that --json has written; runs nothing")->type_name("FILE");
+  mrc->add_option("--policy", arguments->policy, "The policy of the runs that are foretold")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(reclaim::kPolicyNames), std::end(reclaim::kPolicyNames))))
+      ->type_name("")
+      ->capture_default_str();
   mrc->add_option("--samples", arguments->samples, "Most pages whose touches are watched")
       ->check(CLI::Range(64, 1'000'000).description("64..1000000"))
       ->type_name("N")

@@ -5,29 +5,21 @@
 namespace pagefold::mrc {
 namespace {
 
-// Points of a curve; sizes that a person would choose lie among them closely enough.
-constexpr unsigned kPoints = 64;
 constexpr double kHardlyAny = 0.05;
 
 }  // namespace
 
-Curve make_curve(std::vector<std::string> command, const reclaim::ReuseDistances& distances) {
-  const Bytes footprint = bytes_of(distances.footprint);
+Curve make_curve(std::vector<std::string> command, std::string policy, const reclaim::SampledRun& run) {
   Curve curve;
   curve.command = std::move(command);
-  curve.footprint = footprint;
-  curve.first = static_cast<double>(distances.first);
-  curve.references = distances.references;
-  curve.rate = distances.rate;
-  curve.resolution = bytes_of(distances.resolution);
-  // Estimated distances may be somewhat greater than the footprint; there the curve ends.
-  const PageIndex last = std::max<PageIndex>(page_of(footprint), distances.at.size() * reclaim::ReuseDistances::kGrain);
-  const PageIndex from = distances.resolution;
-  for (unsigned i = 0; i <= kPoints && from < last; ++i) {
-    const PageIndex pages = from + (last - from) * i / kPoints;
-    curve.points.push_back({bytes_of(pages), distances.beyond(pages)});
-    if (bytes_of(pages) > footprint && curve.points.back().again == 0) break;
-  }
+  curve.policy = std::move(policy);
+  curve.footprint = bytes_of(run.footprint);
+  curve.first = static_cast<double>(run.first);
+  curve.references = run.references;
+  curve.rate = run.rate;
+  curve.resolution = bytes_of(run.resolution);
+  for (const auto& size : run.sizes) curve.points.push_back({bytes_of(size.frames), size.again});
+  if (run.footprint > run.resolution) curve.points.push_back({curve.footprint, 0});
   return curve;
 }
 

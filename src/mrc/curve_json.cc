@@ -6,7 +6,7 @@
 namespace pagefold::mrc {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 }  // namespace
 
@@ -18,6 +18,7 @@ std::string to_json(const Curve& curve) {
                       {"miss_ratio", curve.references > 0 ? (curve.first + p.again) / curve.references : 0}});
   const nlohmann::ordered_json json = {{"schema_version", kSchemaVersion},
                                        {"command", curve.command},
+                                       {"policy", curve.policy},
                                        {"footprint_bytes", curve.footprint},
                                        {"first_pages", curve.first},
                                        {"references", curve.references},
@@ -36,6 +37,7 @@ Result<Curve> from_json(const std::string& text) {
   try {
     Curve curve;
     curve.command = json.at("command").get<std::vector<std::string>>();
+    curve.policy = json.at("policy");
     curve.footprint = json.at("footprint_bytes");
     curve.first = json.at("first_pages");
     curve.references = json.at("references");

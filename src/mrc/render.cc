@@ -27,7 +27,7 @@ std::string bar(double part) {
 }  // namespace
 
 std::string render(const Curve& curve) {
-  std::string text = fmt::format("pagefold: the miss-ratio curve of `{}`\n", fmt::join(curve.command, " "));
+  std::string text = fmt::format("pagefold: the miss-ratio curve of `{}` under the policy {}\n", fmt::join(curve.command, " "), curve.policy);
   text += fmt::format("  {} of page frames at most; {} pages came for the first time, {} touches seen\n",
                       human_bytes(curve.footprint), count(curve.first), count(curve.references));
   text += fmt::format("  sampled: {:.1f} % of the pages; below {} nothing is known\n\n", 100 * curve.rate,

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "reclaim/watching.h"
+
 namespace pagefold::reclaim {
 namespace {
 
@@ -12,10 +14,6 @@ namespace {
 constexpr PageIndex kMostAtATime = 64;
 constexpr PageIndex kLeastAtATime = 4;
 constexpr PageIndex kShareAtATime = 64;  // of the limit
-
-// A frame is watched when so many are to go before it, as a share of the limit: time enough for a program that still
-// needs it to touch it again, and few enough faults for that.
-constexpr PageIndex kWatchedShare = 8, kLeastWatched = 16;
 
 // Frames kept free: enough for the faults that come while a batch is written, few enough not to be missed.
 constexpr PageIndex kFreeShare = 256, kMostLow = 256;  // low
@@ -206,7 +204,7 @@ Reclaimer::Round Reclaimer::evict_some(PageIndex want, Patience patience) {
       if (patience == Patience::Wait) hopeless = judge(g.pages.size() - kept.size(), kept) || hopeless;
       counts_.evicted[static_cast<std::size_t>(g.owner->kind())] += g.pages.size() - kept.size();
       evicted_since_watch_ += g.pages.size() - kept.size();
-      if (evicted_since_watch_ >= watch_distance() / 4) watch_due_.notify_one();
+      if (evicted_since_watch_ >= watch_distance(limit_.most()) / kLooksPerDistance) watch_due_.notify_one();
     }
   }
   {
@@ -285,11 +283,9 @@ void Reclaimer::evict_ahead() {
   changed_.notify_all();
 }
 
-PageIndex Reclaimer::watch_distance() const { return std::max(kLeastWatched, limit_.most() / kWatchedShare); }
-
 bool Reclaimer::wait_until_watch_is_due() {
   std::unique_lock lock(mutex_);
-  watch_due_.wait(lock, [this] { return stopping_ || evicted_since_watch_ >= watch_distance() / 4; });
+  watch_due_.wait(lock, [this] { return stopping_ || evicted_since_watch_ >= watch_distance(limit_.most()) / kLooksPerDistance; });
   return !stopping_;
 }
 
@@ -308,9 +304,9 @@ void Reclaimer::watch_next() {
     const std::lock_guard lock(mutex_);
     evicted_since_watch_ = 0;
     std::vector<FrameKey> coming;
-    ahead_.first(watch_distance(), coming, [](Nothing) { return true; });
-    if (coming.size() < watch_distance()) {
-      const auto further = policy_->next(watch_distance() - coming.size());
+    ahead_.first(watch_distance(limit_.most()), coming, [](Nothing) { return true; });
+    if (coming.size() < watch_distance(limit_.most())) {
+      const auto further = policy_->next(watch_distance(limit_.most()) - coming.size());
       coming.insert(coming.end(), further.begin(), further.end());
     }
     std::erase_if(coming, [this](FrameKey frame) { return watched_.contains(frame); });

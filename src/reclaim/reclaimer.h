@@ -132,7 +132,6 @@ class Reclaimer {
   void put_back(OwnerId owner, const std::vector<Kept>& kept, std::vector<FrameKey>& busy);
   [[nodiscard]] PageIndex due_now() const;
   [[nodiscard]] PageIndex batch() const;
-  [[nodiscard]] PageIndex watch_distance() const;
 
   MemoryLimit limit_;
   mutable std::mutex mutex_;  // protects all below

@@ -1,7 +1,6 @@
 #include "reclaim/reference_sampler.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 namespace pagefold::reclaim {
@@ -14,15 +13,11 @@ constexpr std::size_t kLeastWindow = 8;
 constexpr std::uint64_t kLookEvery = 512;
 constexpr std::chrono::microseconds kTooFast{kLookEvery * 60};
 constexpr std::size_t kFewest = 1024;
+// With fewer frames a memory is too small for a miniature.
+constexpr double kLeastMiniature = 32;
 constexpr std::uint64_t kCheap = 32768;  // a second's worth of touches is not too much for anybody
 
 }  // namespace
-
-double ReuseDistances::beyond(PageIndex frames) const {
-  double touches = 0;
-  for (std::size_t step = (frames + kGrain - 1) / kGrain; step < at.size(); ++step) touches += at[step];
-  return touches;
-}
 
 // splitmix64 (Steele et al. 2014): as good as random, the same in every run.
 ReferenceSampler::Hash ReferenceSampler::hash_of(FrameKey frame) {
@@ -34,8 +29,8 @@ ReferenceSampler::Hash ReferenceSampler::hash_of(FrameKey frame) {
 
 // How many pages there are is known, so the part that is sampled need not be estimated from the threshold.
 double ReferenceSampler::rate() const {
-  const std::size_t all = slots_.size() + others_.size();
-  return all == 0 ? 1 : static_cast<double>(slots_.size()) / static_cast<double>(all);
+  const std::size_t all = sampled_.size() + others_.size();
+  return all == 0 ? 1 : static_cast<double>(sampled_.size()) / static_cast<double>(all);
 }
 
 std::size_t ReferenceSampler::window() const {
@@ -61,99 +56,60 @@ void ReferenceSampler::touch(FrameKey frame) {
     return;
   }
   if (window_.contains(frame)) return;
-  if (const auto known = slots_.find(frame); known != slots_.end()) {
-    observe(later_than(known->second));
-    mark(known->second, -1);
+  if (sampled_.emplace(hash, frame).second) {
+    came_first();
+    miniatures_.came(frame, rate());
   } else {
-    by_hash_.emplace(hash, frame);
+    references_ += 1 / rate();
+    miniatures_.touched(frame, rate());
   }
-  const bool is_new = !slots_.contains(frame);
-  place(frame);
-  if (is_new) came_first();
   window_.push_back(frame, {});
-  if (slots_.size() > most_) exclude(std::prev(by_hash_.end())->first);
+  if (sampled_.size() > most_) exclude(std::prev(sampled_.end())->first);
   if (++seen_ % kLookEvery == 0) spare_the_program();
 }
 
 void ReferenceSampler::came_first() {
   ++first_;
   references_ += 1;
-  footprint_ = std::max<PageIndex>(footprint_, slots_.size() + others_.size());
-}
-
-void ReferenceSampler::observe(std::size_t distance) {
-  const double pages = static_cast<double>(distance) / rate();
-  const auto step = static_cast<std::size_t>(pages / ReuseDistances::kGrain);
-  if (step >= at_.size()) at_.resize(step + 1);
-  at_[step] += 1 / rate();
-  references_ += 1 / rate();
+  const PageIndex pages = sampled_.size() + others_.size();
+  footprint_ = std::max(footprint_, pages);
+  miniatures_.make_sizes_below(pages, rate());
 }
 
 void ReferenceSampler::spare_the_program() {
   const auto now = std::chrono::steady_clock::now();
   const bool too_fast = now - std::exchange(last_look_, now) < kTooFast;
-  if (too_fast && seen_ > kCheap && slots_.size() > kFewest) exclude(static_cast<Hash>(threshold_ / 4 * 3));
+  if (too_fast && seen_ > kCheap && sampled_.size() > kFewest) exclude(static_cast<Hash>(threshold_ / 4 * 3));
 }
 
 // Pages whose hash is `threshold` or above leave the sample. They stay where they are.
 void ReferenceSampler::exclude(Hash threshold) {
   threshold_ = threshold;
-  while (!by_hash_.empty() && std::prev(by_hash_.end())->first >= threshold) {
-    const FrameKey frame = std::prev(by_hash_.end())->second;
-    by_hash_.erase(std::prev(by_hash_.end()));
-    mark(slots_.at(frame), -1);
-    slots_.erase(frame);
-    window_.erase(frame);
+  while (!sampled_.empty() && std::prev(sampled_.end())->first >= threshold) {
+    const FrameKey frame = std::prev(sampled_.end())->second;
+    leave_sample(frame);
     others_.insert(frame);
   }
 }
 
 void ReferenceSampler::forget(FrameKey frame) {
   others_.erase(frame);
-  const auto known = slots_.find(frame);
-  if (known == slots_.end()) return;
-  mark(known->second, -1);
-  slots_.erase(known);
-  by_hash_.erase({hash_of(frame), frame});
+  leave_sample(frame);
+}
+
+void ReferenceSampler::leave_sample(FrameKey frame) {
+  if (sampled_.erase({hash_of(frame), frame}) == 0) return;
+  miniatures_.removed(frame);
   window_.erase(frame);
 }
 
-void ReferenceSampler::place(FrameKey frame) {
-  if (next_slot_ >= tree_.size()) {
-    slots_.erase(frame);
-    compact();
-  }
-  in_slot_[next_slot_] = frame;
-  slots_[frame] = next_slot_;
-  mark(next_slot_++, 1);
-}
-
-std::size_t ReferenceSampler::later_than(std::size_t slot) const {
-  int up_to = 0;
-  for (std::size_t i = slot; i > 0; i &= i - 1) up_to += tree_[i];
-  int all = 0;
-  for (std::size_t i = tree_.size() - 1; i > 0; i &= i - 1) all += tree_[i];
-  return static_cast<std::size_t>(all - up_to);
-}
-
-void ReferenceSampler::mark(std::size_t slot, int by) {
-  for (std::size_t i = slot; i < tree_.size(); i += i & (~i + 1)) tree_[i] += by;
-}
-
-// The slots in use come first again, in their order, with room for as many behind them.
-void ReferenceSampler::compact() {
-  std::vector<FrameKey> order;
-  for (std::size_t slot = 1; slot < next_slot_; ++slot)
-    if (const auto it = slots_.find(in_slot_[slot]); it != slots_.end() && it->second == slot) order.push_back(it->first);
-  const std::size_t size = std::bit_ceil(std::max<std::size_t>(1024, order.size() * 4));
-  tree_.assign(size, 0);
-  in_slot_.assign(size, 0);
-  next_slot_ = 1;
-  for (const FrameKey frame : order) place(frame);
-}
-
-ReuseDistances ReferenceSampler::distances() const {
-  return {at_, first_, references_, rate(), footprint_, static_cast<PageIndex>(static_cast<double>(window()) / rate())};
+SampledRun ReferenceSampler::result() const {
+  SampledRun run{{}, first_, references_, rate(), footprint_, 0};
+  const double least = std::max(static_cast<double>(window()), kLeastMiniature) / rate();
+  run.resolution = static_cast<PageIndex>(least);
+  for (const Miniatures::Size& size : miniatures_.sizes())
+    if (static_cast<double>(size.frames) >= least && size.frames < footprint_) run.sizes.push_back(size);
+  return run;
 }
 
 }  // namespace pagefold::reclaim

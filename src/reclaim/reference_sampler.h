@@ -1,9 +1,9 @@
-// Reuse distances of a run, sampled (after SHARDS: Waldspurger et al., "Efficient MRC construction with SHARDS", FAST 2015).
+// Touches of a run, sampled by page (after SHARDS: Waldspurger et al., "Efficient MRC construction with SHARDS", FAST 2015), and what they
+// say about memories of all sizes (miniature.h).
 //
 // A page is in the sample when the hash of its name is below a threshold, so either all touches of it count or none. A
 // touch is seen because the page was taken away: the frames of the pages touched last - the window - stay, older ones go
-// to the swap, whatever room there is. At each touch that is seen, the number of other sampled pages touched since the
-// last one, over the sampling rate, estimates how many frames an LRU cache would need to have the page still.
+// to the swap, whatever room there is.
 //
 // Touches within the window are not seen: they are hits at every size that counts here. When there are more sampled pages
 // than wanted, or touches come so fast that the program would crawl, the threshold is lowered, and what it excludes is
@@ -16,34 +16,32 @@
 #include <cstdint>
 #include <optional>
 #include <set>
-#include <unordered_map>
+#include <string>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "reclaim/frame_list.h"
-#include "reclaim/policy.h"
+#include "reclaim/miniature.h"
 
 namespace pagefold::reclaim {
 
 // What the sample says of all pages.
-struct ReuseDistances {
-  static constexpr PageIndex kGrain = 16;
-  std::vector<double> at;     // touches by distance, in steps of kGrain pages
-  std::uint64_t first = 0;    // pages that came for the first time; exact
-  double references = 0;      // touches, first ones and those seen again
-  double rate = 1;            // of the pages, at the end
-  PageIndex footprint = 0;    // most pages at a time
-  PageIndex resolution = 0;   // what is nearer than so many pages was not seen
-
-  // Touches of a page for which an LRU cache of so many frames would no longer have it.
-  [[nodiscard]] double beyond(PageIndex frames) const;
+struct SampledRun {
+  std::vector<Miniatures::Size> sizes;  // ascending, from `resolution` to just below the footprint
+  std::uint64_t first = 0;              // pages that came for the first time; exact
+  double references = 0;                // touches, first ones and those seen again
+  double rate = 1;                      // of the pages, at the end
+  PageIndex footprint = 0;              // most pages at a time
+  PageIndex resolution = 0;             // nothing is known of less memory
 };
 
 class ReferenceSampler {
  public:
   // most: pages in the sample. window: what is touched again among so many pages need not be seen.
-  ReferenceSampler(std::size_t most, PageIndex window) : most_(most), window_pages_(window) {}
+  // policy: of the runs that are foretold.
+  ReferenceSampler(std::string policy, std::size_t most, PageIndex window)
+      : most_(most), window_pages_(window), miniatures_(std::move(policy), window) {}
 
   void touch(FrameKey frame);
   // The page does not exist any more.
@@ -55,7 +53,7 @@ class ReferenceSampler {
   [[nodiscard]] std::size_t resident() const { return window_.size(); }
 
   // After the run.
-  [[nodiscard]] ReuseDistances distances() const;
+  [[nodiscard]] SampledRun result() const;
 
  private:
   using Hash = std::uint32_t;
@@ -65,28 +63,18 @@ class ReferenceSampler {
   [[nodiscard]] double rate() const;
   [[nodiscard]] std::size_t window() const;
   void came_first();
-  void observe(std::size_t distance);
-  void place(FrameKey frame);
   void exclude(Hash threshold);
+  void leave_sample(FrameKey frame);
   void spare_the_program();
-
-  // The sampled pages by the time of their last touch: a binary indexed tree over slots, of which one in use counts 1.
-  std::size_t later_than(std::size_t slot) const;
-  void mark(std::size_t slot, int by);
-  void compact();
 
   const std::size_t most_;
   const PageIndex window_pages_;
   std::uint64_t threshold_ = std::uint64_t{1} << 32;
-  std::unordered_map<FrameKey, std::size_t> slots_;
-  std::set<std::pair<Hash, FrameKey>> by_hash_;
-  std::vector<int> tree_;
-  std::vector<FrameKey> in_slot_;
-  std::size_t next_slot_ = 1;
+  std::set<std::pair<Hash, FrameKey>> sampled_;
   FrameList<Nothing> window_;  // resident ones of the sample, the touch longest ago first
   std::uint64_t seen_ = 0;
   std::chrono::steady_clock::time_point last_look_ = std::chrono::steady_clock::now();
-  std::vector<double> at_;
+  Miniatures miniatures_;
   std::uint64_t first_ = 0;
   double references_ = 0;
   PageIndex footprint_ = 0;
