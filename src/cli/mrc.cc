@@ -104,7 +104,7 @@ void add_mrc(CLI::App& app, Invocation& invocation) {
   mrc->add_option("--from", arguments->from, "Show a curve that --json has written; runs nothing")->type_name("FILE");
   mrc->add_option("--policy", arguments->policy, "The policy of the runs that are foretold")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(reclaim::kPolicyNames), std::end(reclaim::kPolicyNames))))
-      ->type_name("")
+      ->type_name("NAME")
       ->capture_default_str();
   mrc->add_option("--samples", arguments->samples, "Most pages whose touches are watched")
       ->check(CLI::Range(64, 1'000'000).description("64..1000000"))

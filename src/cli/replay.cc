@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 Result<std::string> read_text(const std::string& path) {
   std::ifstream in(path);
   if (!in) return fail_errno(path);
+  if (fs::is_directory(path)) return fail(EISDIR, path + " (the case is its case.json)");
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
@@ -50,6 +51,8 @@ Result<int> replay(const ReplayArguments& arguments) {
   return verdict.kind == crash::Verdict::Kind::Sound ? kExitClean : kExitViolation;
 }
 
+bool is_usage(int code) { return code == EBADMSG || code == ENOENT || code == EISDIR; }
+
 }  // namespace
 
 int replay_command(const ReplayArguments& arguments) {
@@ -61,7 +64,7 @@ int replay_command(const ReplayArguments& arguments) {
   const auto exit_code = replay(arguments);
   if (exit_code) return *exit_code;
   complain("replay: " + exit_code.error().message());
-  return exit_code.error().code == EBADMSG || exit_code.error().code == ENOENT ? kExitUsage : kernel::kExitFailed;
+  return is_usage(exit_code.error().code) ? kExitUsage : kernel::kExitFailed;
 }
 
 void add_replay(CLI::App& app, Invocation& invocation) {

@@ -46,13 +46,20 @@ Result<std::optional<ResultFile>> prepare_json(const std::string& path) {
 // The least that a program can be run in: its loader and libc at work touch about this much at a time.
 constexpr Bytes kLeastMemory = Bytes{1} << 20;
 
+// The error of an option's value names the option.
+template <class T>
+Result<T> value_of(const char* option, Result<T> value) {
+  if (!value) return fail(value.error().code, fmt::format("{}: {}", option, value.error().context));
+  return value;
+}
+
 Result<kernel::MemoryOptions> memory_options(const RunArguments& arguments) {
   kernel::MemoryOptions memory;
   if (arguments.memory.empty()) return memory;
-  memory.limit = PAGEFOLD_TRY(reclaim::parse_size(arguments.memory));
-  if (memory.limit < kLeastMemory) return fail(EINVAL, "--mem wants at least 1M");
+  memory.limit = PAGEFOLD_TRY(value_of("--mem", reclaim::parse_size(arguments.memory)));
+  if (memory.limit < kLeastMemory) return fail(EINVAL, fmt::format("--mem: {} is too little to run anything in; at least 1M", arguments.memory));
   memory.policy = arguments.policy;
-  memory.swap = PAGEFOLD_TRY(reclaim::parse_swap(arguments.swap));
+  memory.swap = PAGEFOLD_TRY(value_of("--swap", reclaim::parse_swap(arguments.swap)));
   return memory;
 }
 
@@ -138,7 +145,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
   run->add_option("--mem", arguments->memory, "Limit the page frames of the whole run, for example 64M (docs/pressure.md)")->type_name("SIZE");
   CLI::Option* policy = run->add_option("--policy", arguments->policy, "Which frame goes when there is no room")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(reclaim::kPolicyNames), std::end(reclaim::kPolicyNames))))
-      ->type_name("")
+      ->type_name("NAME")
       ->capture_default_str();
   CLI::Option* swap = run->add_option("--swap", arguments->swap, "Where private pages go: zram[:SIZE], file:PATH[:SIZE], memory[:SIZE], none")
       ->type_name("WHERE")

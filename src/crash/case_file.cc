@@ -40,10 +40,10 @@ Result<CaseFile> case_from_json(const std::string& text) {
         json.at("told_as").get<std::string>() == "missing" ? MinimalCase::Form::Missing : MinimalCase::Form::Reached;
     const auto model = model_named(json.at("model").get<std::string>());
     const bool sound_grain = file.grain >= 64 && file.grain <= kPageSize && (file.grain & (file.grain - 1)) == 0;
-    if (!model || !sound_grain || file.log.find('/') != std::string::npos) return fail(EBADMSG, "case of a power cut");
+    if (!model || !sound_grain || file.log.find('/') != std::string::npos) return fail(EBADMSG, "no case that `pagefold crash` wrote (case.json)");
     file.model = *model;
   } catch (const nlohmann::json::exception&) {
-    return fail(EBADMSG, "case of a power cut");
+    return fail(EBADMSG, "no case that `pagefold crash` wrote (case.json)");
   }
   return file;
 }

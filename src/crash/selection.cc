@@ -9,8 +9,10 @@
 namespace pagefold::crash {
 namespace {
 
+// A directory, which must be there before the run.
 Result<std::string> absolute(const std::string& path) {
   char* const resolved = ::realpath(path.c_str(), nullptr);
+  if (resolved == nullptr && errno == ENOENT) return fail(ENOENT, "there is no directory " + path + " (make it before the run)");
   if (resolved == nullptr) return fail_errno(path);
   std::string result(resolved);
   ::free(resolved);

@@ -39,7 +39,7 @@ Result<Bytes> parse_size(const std::string& text) {
     if (unit == nullptr || rest + 1 != end) return fail(EINVAL, "'" + text + "' is no size (units are K, M, G, T)");
     shift = 10 * static_cast<unsigned>(unit - kUnits + 1);
   }
-  if (number == 0 || number > (~Bytes{0} >> 1) >> shift) return fail(EINVAL, "'" + text + "' is no possible size");
+  if (number == 0 || number > (~Bytes{0} >> 1) >> shift) return fail(EINVAL, "'" + text + "' is no possible size (1 byte to 8 EiB)");
   return number << shift;
 }
 
@@ -52,7 +52,7 @@ Result<SwapSpec> parse_swap(const std::string& text) {
   SwapSpec spec;
   spec.kind = known->kind;
   std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
-  if (spec.kind == SwapSpec::Kind::None && colon != std::string::npos) return fail(EINVAL, "swap 'none' has no size");
+  if (spec.kind == SwapSpec::Kind::None && colon != std::string::npos) return fail(EINVAL, "'none' takes no size");
   if (spec.kind == SwapSpec::Kind::File) {
     // What follows the last colon is a size if it reads as one; a path may hold colons.
     const std::size_t last = rest.rfind(':');
@@ -61,7 +61,7 @@ Result<SwapSpec> parse_swap(const std::string& text) {
       spec.size = *size;
       rest.resize(last);
     }
-    if (rest.empty()) return fail(EINVAL, "swap file: no path (file:PATH[:SIZE])");
+    if (rest.empty()) return fail(EINVAL, "the path is missing (file:PATH[:SIZE])");
     spec.path = rest;
   } else if (colon != std::string::npos) {
     spec.size = PAGEFOLD_TRY(parse_size(rest));
