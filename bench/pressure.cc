@@ -21,7 +21,7 @@ namespace {
 constexpr unsigned kMiB = 1 << 20;
 constexpr unsigned kLimit = 96, kTouched = 2 * kLimit;  // MiB
 // What the supervisor, its watcher and the swap's bookkeeping take of the cgroup. MiB.
-constexpr unsigned kSupervisor = 14;
+constexpr unsigned kSupervisor = 8;
 constexpr const char* kController = "/sys/fs/cgroup/memory";
 
 struct Pattern {

@@ -19,7 +19,7 @@ SwappedFrames::~SwappedFrames() {
     (void)frames_->release(bytes_of(first), bytes_of(last - first));
     reclaimer_.gone(id_, first, last, Going::Freed);
   });
-  for (const auto& [page, place] : slots_) swap_->drop({&place.slot, 1});
+  slots_.for_each([this](const Place& place) { swap_->drop({&place.slot, 1}); });
   reclaimer_.remove(id_);
 }
 
@@ -28,11 +28,11 @@ Result<void> SwappedFrames::read(Bytes offset, void* to, Bytes length) const {
   while (length > 0) {
     const PageIndex page = page_of(offset);
     const Bytes within = offset & kPageMask, n = std::min(length, kPageSize - within);
-    if (const auto slot = slots_.find(page); slot == slots_.end()) {
+    if (const Place* place = slots_.find(page); place == nullptr) {
       PAGEFOLD_CHECK(frames_->read(offset, at, n));
     } else {
       PageBuffer contents;
-      PAGEFOLD_CHECK(swap_->get({&slot->second.slot, 1}, contents.data()));
+      PAGEFOLD_CHECK(swap_->get({&place->slot, 1}, contents.data()));
       std::memcpy(at, contents.data() + within, n);
     }
     offset += n;
@@ -85,15 +85,15 @@ Result<void> SwappedFrames::store_out(PageIndex page, const std::byte* contents)
 }
 
 void SwappedFrames::put_in(PageIndex page, SwapSlot slot) {
-  slots_[page] = {slot, next_stamp_++};
+  slots_.set(page, {slot, next_stamp_++});
   out_.set(page);
 }
 
 void SwappedFrames::drop(PageIndex page) {
-  const auto slot = slots_.find(page);
-  if (slot == slots_.end()) return;
-  swap_->drop({&slot->second.slot, 1});
-  slots_.erase(slot);
+  const Place* place = slots_.find(page);
+  if (place == nullptr) return;
+  swap_->drop({&place->slot, 1});
+  slots_.erase(page);
   out_.clear(page);
 }
 
@@ -209,10 +209,10 @@ Found SwappedFrames::find(PageIndex first, PageIndex last) const {
   Found found;
   found.first = first;
   for (PageIndex page = first; page < last; ++page) {
-    const auto it = slots_.find(page);
-    if (it == slots_.end()) break;
-    found.slots_.push_back(it->second.slot);
-    found.stamps_.push_back(it->second.stamp);
+    const Place* place = slots_.find(page);
+    if (place == nullptr) break;
+    found.slots_.push_back(place->slot);
+    found.stamps_.push_back(place->stamp);
   }
   if (found.slots_.empty()) return found;
   found.slots_.resize(swap_->together(found.slots_));
@@ -225,8 +225,8 @@ Result<void> SwappedFrames::fetch(const Found& found, std::byte* to) const { ret
 PageIndex SwappedFrames::still_out(const Found& found) const {
   PageIndex count = 0;
   for (; count < found.pages(); ++count) {
-    const auto it = slots_.find(found.first + count);
-    if (it == slots_.end() || it->second.stamp != found.stamps_[count]) break;
+    const Place* place = slots_.find(found.first + count);
+    if (place == nullptr || place->stamp != found.stamps_[count]) break;
   }
   return count;
 }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/scratch.h"
+#include "reclaim/page_map.h"
 #include "reclaim/reclaimer.h"
 #include "reclaim/swap.h"
 #include "vm/frame_source.h"
@@ -125,7 +126,7 @@ class SwappedFrames final : public vm::FrameSource {
     SwapSlot slot = 0;
     std::uint64_t stamp = 0;
   };
-  std::unordered_map<PageIndex, Place> slots_;
+  PageMap<Place> slots_;
   std::unordered_map<PageIndex, std::uint64_t> leaving_;  // with the stamp of their departure
   std::uint64_t next_stamp_ = 1;
 };
