@@ -128,7 +128,7 @@ Result<PageIndex> Reclaimer::make_room(PageIndex need, PageIndex wish, Patience 
   if (is_short()) wake_evictor();
   // Ahead of need only what demand will not miss at once.
   const PageIndex free = limit_.free(), reserve = std::max(batch(), low());
-  const PageIndex more = free > reserve ? std::min(wish > need ? wish - need : 0, (free - reserve) / 2) : 0;
+  const PageIndex more = free > reserve ? std::min(wish > need ? wish - need : 0, free - reserve) : 0;
   return more > 0 && limit_.take(more) ? need + more : need;
 }
 

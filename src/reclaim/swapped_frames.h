@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/scratch.h"
+#include "reclaim/neighbourhood.h"
 #include "reclaim/page_map.h"
 #include "reclaim/reclaimer.h"
 #include "reclaim/swap.h"
@@ -92,6 +93,8 @@ class SwappedFrames final : public vm::FrameSource {
   // All of it at once, under the lock. Returns how far it came. ENOSPC only when it did not come anywhere.
   Result<PageIndex> swap_out(PageIndex first, PageIndex last);
 
+  // How many pages from this one on, which is out and was touched, should come back with it.
+  PageIndex missed(PageIndex page) { return neighbourhood_.missed(page); }
   // Pages from `first` on that are out, as many before `last` as one access to the swap fetches.
   [[nodiscard]] Found find(PageIndex first, PageIndex last) const;
   Result<void> fetch(const Found& found, std::byte* to) const;
@@ -127,6 +130,7 @@ class SwappedFrames final : public vm::FrameSource {
     std::uint64_t stamp = 0;
   };
   PageMap<Place> slots_;
+  Neighbourhood neighbourhood_;
   std::unordered_map<PageIndex, std::uint64_t> leaving_;  // with the stamp of their departure
   std::uint64_t next_stamp_ = 1;
 };

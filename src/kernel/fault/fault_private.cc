@@ -265,7 +265,9 @@ FaultService::Outcome FaultService::bring_back(vm::Vma& v, PageIndex page) {
 
 FaultService::Outcome FaultService::find_in_swap(vm::Vma& v, PageIndex page) {
   const VirtRange wish = window(v, 0);
-  const PageIndex most = v.grows_down ? 1 : std::min(kSwapBlock, page_of(wish.end - fault_.address));
+  PageIndex most = v.grows_down ? 1 : std::min(kSwapBlock, page_of(wish.end - fault_.address));
+  if (most == 1 && may_speculate() && !v.grows_down)
+    most = std::min({space_.swapped->missed(page), room_, page_of(in_step(v).end - fault_.address)});
   found_ = space_.swapped->find(page, page + most);
   // What lies between what is found and the next page that is out needs no fault.
   if (walk_ != nullptr) {
