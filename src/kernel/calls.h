@@ -36,6 +36,8 @@ void on_agent_next(const Call& call);
 // ending.cc
 void on_thread_exit(const Call& call);
 void on_exit_group(const Call& call);
+// robust_lists.cc
+void on_set_robust_list(const Call& call);
 // signals.cc
 void on_sigaction(const Call& call);
 // mm_limits.cc

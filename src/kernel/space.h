@@ -119,6 +119,13 @@ struct Space {
 
   InFlight in_flight;  // asynchronous reads
 
+  // By thread: where its list of robust mutexes is (process/robust_lists.h). Known under --mem and --own-files.
+  struct RobustList {
+    pid_t group;
+    VirtAddr head;
+  };
+  std::map<pid_t, RobustList> robust_lists;
+
   // Pages of files and shared memory that this space's page tables have been given.
   std::map<const vm::Object*, vm::PageSet> mapped_pages;
   std::uint64_t major_faults = 0, minor_faults = 0;

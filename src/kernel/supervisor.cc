@@ -18,6 +18,7 @@
 #include "kernel/sync/hand_over.h"
 #include "kernel/files/own_files.h"
 #include "kernel/pressure/pressure.h"
+#include "kernel/process/robust_lists.h"
 #include "kernel/syscall_table.h"
 #include "kernel/files/watched_calls.h"
 #include "stub/blob.h"
@@ -191,6 +192,7 @@ void Supervisor::leave_space(pid_t group) {
   // Freeing its frames takes a while; neither the program that is being started nor a parent needs to wait for it.
   // With fully owned files its last stores must be in the files first.
   for (SpaceRef& space : guests_.leave(group)) {
+    release_robust_locks(*this, *space, group);
     if (own_files_)
       destroy_if_empty(space);
     else

@@ -80,6 +80,7 @@ constexpr SyscallRow kTable[] = {
     {SYS_creat, on_creat, When::Always, 0, FromStub::Trapped, true},
     {SYS_io_submit, on_io_submit, When::Always, 0, FromStub::Trapped, true},
     {SYS_io_destroy, on_io_destroy, When::Always, 0, FromStub::Trapped, true},
+    {SYS_set_robust_list, on_set_robust_list, When::Always, 0, FromStub::Trapped, true},
     {SYS_lseek, on_hole_seek, When::HoleSeek, 0, FromStub::Trapped, true},
     {kMapShadowStack, nullptr, When::Always, ENOSYS},
     {stub::kHello, on_hello},

@@ -20,6 +20,6 @@ inline constexpr uint32_t kRestartedCalls[] = {
     __NR_pread64, __NR_pwrite64, __NR_preadv, __NR_pwritev, __NR_preadv2, __NR_pwritev2, __NR_copy_file_range,
     __NR_ftruncate, __NR_truncate, __NR_fallocate, __NR_fsync, __NR_fdatasync, __NR_sync_file_range, __NR_syncfs, __NR_sync,
     __NR_creat, __NR_openat2, __NR_lseek, __NR_unshare, __NR_setns,
-    __NR_io_submit, __NR_io_destroy};
+    __NR_io_submit, __NR_io_destroy, __NR_set_robust_list};
 
 }  // namespace pagefold::stub

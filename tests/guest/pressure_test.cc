@@ -85,6 +85,8 @@ std::vector<Case> cases() {
   // Any page may go at any time, also one that is being read into.
   all.push_back({"pressure_direct_reads", {"--mem", "8M", "--swap", "memory", "--policy", "random"}});
   all.push_back({"pressure_asynchronous_reads", {"--mem", "8M", "--swap", "memory", "--policy", "random"}});
+  all.push_back({"pressure_robust_mutexes", {"--mem", "8M"}});
+  all.push_back({"pressure_robust_mutexes", {"--mem", "8M", "--policy", "random", "--swap", "file:swap"}});
   // A file on the disk: pages are on their way for longer.
   all.push_back({"pressure_stores_while_pages_leave", {"--mem", "8M", "--swap", "file:swap"}});
   all.push_back({"pressure_threads_come_and_go", {"--mem", "8M", "--swap", "file:swap"}});

@@ -7,6 +7,7 @@
 #include "kernel/files/own_files.h"
 #include "kernel/pressure/pressure.h"
 #include "kernel/process/host_proc.h"
+#include "kernel/process/robust_lists.h"
 
 namespace pagefold::kernel {
 namespace {
@@ -77,6 +78,7 @@ void keep_for_exit(const Call& call, VirtAddr stack) {
 void on_thread_exit(const Call& call) {
   const auto tid = static_cast<pid_t>(call.notification.pid);
   if (const auto stack = host_stack_pointer(tid)) keep_for_exit(call, *stack);
+  release_robust_locks_of_caller(call);
   call.supervisor.guests().forget_thread(tid);
   call.proceed();
 }
