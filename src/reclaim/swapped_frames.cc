@@ -188,9 +188,15 @@ Result<void> SwappedFrames::gone(const Departure& departure, std::size_t index) 
 }
 
 Result<void> SwappedFrames::release_frames(PageIndex first, PageIndex last) {
-  PAGEFOLD_CHECK(frames_->release(bytes_of(first), bytes_of(last - first)));
-  reclaimer_.gone(id_, first, last, Going::Evicted);
-  return {};
+  const Result<void> released = frames_->release(bytes_of(first), bytes_of(last - first));
+  if (released) {
+    reclaimer_.gone(id_, first, last, Going::Evicted);
+    return {};
+  }
+  // Nobody could store to them: frames and slots are alike.
+  for (PageIndex page = first; page < last; ++page) drop(page);
+  in_.set_range(first, last);
+  return released;
 }
 
 Result<PageIndex> SwappedFrames::swap_out(PageIndex first, PageIndex last) {

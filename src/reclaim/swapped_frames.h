@@ -87,7 +87,7 @@ class SwappedFrames final : public vm::FrameSource {
   // Ends the departure of one of its pages, by its index in pages(): its contents are in the swap, and its frame is no longer
   // counted; it must be released. Else the reason: it stayed (EBUSY), or was not stored.
   Result<void> gone(const Departure& departure, std::size_t index);
-  // Releases frames of pages that are gone.
+  // Releases frames of pages that are gone. If that fails they have not gone after all, and keep their frames.
   Result<void> release_frames(PageIndex first, PageIndex last);
   void stay(PageIndex first, PageIndex last) override;
   // All of it at once, under the lock. Returns how far it came. ENOSPC only when it did not come anywhere.

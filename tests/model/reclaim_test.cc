@@ -240,6 +240,43 @@ class AcceptsNothing final : public Owner {
   }
 };
 
+class CannotRelease final : public vm::FrameSource {
+ public:
+  Result<void> read(Bytes offset, void* to, Bytes length) const override { return frames_.read(offset, to, length); }
+  Result<void> write(Bytes offset, const void* from, Bytes length) override { return frames_.write(offset, from, length); }
+  Result<void> release(Bytes offset, Bytes length) override { return refuses ? fail(EIO) : frames_.release(offset, length); }
+  bool refuses = true;
+
+ private:
+  vm::MemoryFrames frames_;
+};
+
+TEST(SwappedFrames, FramesThatCannotBeReleasedAreNotOut) {
+  Reclaimer reclaimer(8, make_policy("lru"));
+  const auto swap = make_memory_swap(Bytes{1} << 20);
+  {
+    const auto frames = std::make_shared<CannotRelease>();
+    SwappedFrames swapped(frames, reclaimer, swap.get());
+    const auto owner = std::make_shared<AcceptsNothing>();
+    swapped.set_owner(reclaimer.add(owner, Owner::Kind::Private), owner);
+    const Page contents = filled_with(5), changed = filled_with(6);
+    Page now{};
+    ASSERT_TRUE(swapped.write(0, contents.data(), kPageSize));
+    EXPECT_FALSE(swapped.swap_out(0, 1));
+    EXPECT_TRUE(swapped.has_frame(0));
+    EXPECT_FALSE(swapped.is_out(0));
+    EXPECT_EQ(swap->held(), 0U);
+    EXPECT_EQ(reclaimer.limit().used(), 1U);
+    // What a program stores into the frame is what is there; and the page can go when its frame can.
+    ASSERT_TRUE(frames->write(0, changed.data(), kPageSize));
+    frames->refuses = false;
+    EXPECT_TRUE(swapped.swap_out(0, 1));
+    EXPECT_EQ(reclaimer.limit().used(), 0U);
+    ASSERT_TRUE(swapped.read(0, now.data(), kPageSize));
+    EXPECT_EQ(now, changed);
+  }
+}
+
 RC_GTEST_PROP(SwappedFrames, KeepEveryContentWhereverItIs, ()) {
   const PageIndex limit = *rc::gen::inRange<PageIndex>(2, 12);
   Reclaimer reclaimer(limit, make_policy("lru"));

@@ -246,7 +246,15 @@ class PrivatePages final : public Owner {
       kept.push_back({page, now.refusal ? *now.refusal : reason(left.error().code)});
       if (space != nullptr && now.mapped && as_it_was) allow_stores(*space, layer, page, *now.mapped);
     }
-    each_run(gone, [&](PageIndex from, PageIndex to) { (void)frames_->release_frames(from, to); });
+    each_run(gone, [&](PageIndex from, PageIndex to) {
+      if (frames_->release_frames(from, to)) return;
+      for (std::size_t i = first; i < last; ++i) {
+        const PageIndex page = leaving.departure.pages()[i];
+        if (page < from || page >= to) continue;
+        kept.push_back({page, Refusal::Failed});
+        if (leaving.mapped[i]) allow_stores(*space, layer, page, *leaving.mapped[i]);
+      }
+    });
   }
 
   static Refusal reason(int error) {
