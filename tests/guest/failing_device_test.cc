@@ -55,6 +55,7 @@ class FailingDevice : public testing::Test {
     return play(fresh_.path(), program, flags, {[&] { fill(); }, [&] { make_room(); }, [&] { held_ = on_disk(); }}, mode);
   }
   [[nodiscard]] const std::string& held() const { return held_; }
+  [[nodiscard]] const std::string& disk() const { return disk_; }
 
  private:
   [[nodiscard]] std::string image() const { return room_ + "/image"; }
@@ -108,6 +109,17 @@ TEST_F(FailingDevice, PrivateMappingsSeeWhatWasRefused) {
   EXPECT_EQ(held(), std::string(kBytes, 'x'));
   const auto sum_at = [&](const std::string& line) { return result.out.substr(result.out.find(line) + line.size(), 9); };
   EXPECT_EQ(sum_at("9 load 1 8192 4096:"), sum_at("10 load 0 8192 4096:"));
+}
+
+// What the swap's medium does not take stays in its frame. When nothing else can go there is no room.
+TEST_F(FailingDevice, PagesThatTheSwapCannotTakeStayUntilThereIsNoRoom) {
+  fill();
+  Setting setting;
+  setting.timeout = std::chrono::seconds(60);
+  setting.pagefold_flags = {"run", "--mem", "8M", "--swap", "file:" + disk() + "/swap", "--"};
+  const RunResult result = run({guest_directory() + "/pressure_kernel_reads_and_writes"}, Mode::Pagefold, setting);
+  EXPECT_EQ(result.status, 137) << result.out;
+  EXPECT_THAT(result.err, HasSubstr("out of memory: killed"));
 }
 
 }  // namespace
