@@ -22,6 +22,9 @@ constexpr PageIndex kLeastForAhead = 1024;
 constexpr std::chrono::milliseconds kLongestPause{500};  // of the evictor, when nothing can go
 constexpr unsigned kMostWaits = 4;                       // for the evictor, before evicting oneself
 
+// Frames watched at a time: their owner's faults wait meanwhile, some microseconds a frame.
+constexpr std::size_t kWatchedAtOnce = 64;
+
 // How long to wait for owners that are busy before saying that nothing is left: much longer than any of them may be.
 constexpr std::chrono::milliseconds kPause{5};
 constexpr std::chrono::seconds kBusyPatience{30};
@@ -312,13 +315,15 @@ void Reclaimer::watch_next() {
     std::erase_if(coming, [this](FrameKey frame) { return watched_.contains(frame); });
     groups = group(coming);
   }
-  for (const Group& g : groups) {
-    if (!g.owner) continue;
-    const auto watched = g.owner->watch(g.pages);
-    const std::lock_guard lock(mutex_);
-    counts_.watched += watched.size();
-    for (const PageIndex page : watched) watched_.insert(frame_key(g.id, page));
-  }
+  for (const Group& g : groups)
+    for (std::size_t from = 0; g.owner && from < g.pages.size(); from += kWatchedAtOnce) {
+      const auto first = g.pages.begin() + static_cast<std::ptrdiff_t>(from);
+      const std::vector<PageIndex> some(first, first + static_cast<std::ptrdiff_t>(std::min(kWatchedAtOnce, g.pages.size() - from)));
+      const auto watched = g.owner->watch(some);
+      const std::lock_guard lock(mutex_);
+      counts_.watched += watched.size();
+      for (const PageIndex page : watched) watched_.insert(frame_key(g.id, page));
+    }
 }
 
 void Reclaimer::check_invariants() const {
