@@ -224,6 +224,27 @@ TEST(LoaderSearch, CacheIsAskedAfterRunpathAndKnowsHwcaps) {
   EXPECT_EQ(agreed(scene, start).out, "cached\n");
 }
 
+// The first few names are looked up by reading, the others in a mapping; a path longer than what is read at once always there.
+TEST(LoaderSearch, CacheKnowsManyNamesAndLongPaths) {
+  if (!may_mount()) GTEST_SKIP() << "needs root, for a mount namespace";
+  Scene scene;
+  Build build;
+  const std::string folder = "cached" + std::string(80, 'd');
+  std::string calls, declarations;
+  for (const std::string name : {"one", "two", "three", "four", "five", "six", "seven"}) {
+    const std::string file = name == "two" ? "libtwo" + std::string(180, 'o') : "lib" + name;
+    scene.library(folder + "/" + file, "int " + name + "(void) { return " + std::to_string(name.size()) + "; }");
+    build.needs.push_back(folder + "/" + file);
+    declarations += "int " + name + "(void);";
+    calls += (calls.empty() ? "" : " + ") + name + "()";
+  }
+  scene.folder("etc").file("ld.so.conf", scene.path(folder) + "\n");
+  scene.make({"/sbin/ldconfig", "-f", "ld.so.conf", "-C", "etc/ld.so.cache", "-X"});
+  scene.program(declarations + " int main(void) { say(\"%d\\n\", " + calls + "); }", build);
+  EXPECT_EQ(agreed(scene, with_etc()).out, "27\n");
+  EXPECT_EQ(agreed(scene).status, 127) << "only the cache knows the folder";
+}
+
 TEST(LoaderSearch, BrokenCacheIsAsGoodAsNone) {
   if (!may_mount()) GTEST_SKIP() << "needs root, for a mount namespace";
   Scene scene;

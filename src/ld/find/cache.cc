@@ -42,7 +42,14 @@ struct Section {
   uint32_t tag, flags, offset, size;
 };
 
+// So many names are looked up by reading the few entries that a search passes. A mapping, its first touch and its end cost as
+// much as many reads - in a guest of Pagefold as hundreds -, and most programs ask for one name or two.
+constexpr unsigned kLookupsByReading = 3;
+
 bool tried = false;
+int64_t file = -1;  // until it is mapped
+uint64_t file_size = 0;
+unsigned lookups = 0;
 elf::Bytes mapping, cache;
 const Header* header = nullptr;
 elf::Table<uint32_t> hwcap_names;  // offsets of strings
@@ -69,20 +76,29 @@ void find_start() {
   if (header != nullptr) read_extension();
 }
 
+void close_file() {
+  if (file >= 0) sys::close(file);
+  file = -1;
+}
+
 void open_cache() {
   tried = true;
-  const int64_t fd = sys::open(kCachePath, sys::kReadOnly | sys::kCloseOnExec);
-  if (fd < 0) return;
+  lookups = 0;
+  file = sys::open(kCachePath, sys::kReadOnly | sys::kCloseOnExec);
   sys::Stat stat;
-  if (!sys::failed(sys::fstat(fd, &stat)) && stat.size >= static_cast<int64_t>(sizeof(Header))) {
-    const auto size = static_cast<uint64_t>(stat.size);
-    const int64_t at = sys::map(0, size, sys::kProtRead, sys::kMapPrivate, fd, 0);
-    if (!sys::failed(at)) {
-      mapping = elf::Bytes(reinterpret_cast<const void*>(at), size);
-      find_start();
-    }
-  }
-  sys::close(fd);
+  if (file >= 0 && !sys::failed(sys::fstat(file, &stat)) && stat.size >= static_cast<int64_t>(sizeof(Header)))
+    file_size = static_cast<uint64_t>(stat.size);
+  else
+    close_file();
+}
+
+void map_cache() {
+  if (file < 0) return;
+  const int64_t at = sys::map(0, file_size, sys::kProtRead, sys::kMapPrivate, file, 0);
+  close_file();
+  if (sys::failed(at)) return;
+  mapping = elf::Bytes(reinterpret_cast<const void*>(at), file_size);
+  find_start();
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -122,18 +138,79 @@ unsigned priority(const Entry& entry) {
   return 0;
 }
 
-}  // namespace
+// The whole file, mapped.
+class Mapped {
+ public:
+  bool ready() {
+    if (header != nullptr) entries_ = cache.table<Entry>(sizeof(Header), header->count);
+    return entries_.data != nullptr;
+  }
+  uint64_t count() const { return entries_.count; }
+  bool entry(uint64_t i, Entry& out) {
+    out = entries_[i];
+    return true;
+  }
+  const char* string(uint32_t offset) { return cache.string(offset); }
+  const char* keep(const char* path) { return path; }
+  unsigned rank(const Entry& entry) { return priority(entry); }
 
-const char* look_up_cache(const char* name) {
-  if (!tried) open_cache();
-  if (header == nullptr) return nullptr;
-  const elf::Table<Entry> entries = cache.table<Entry>(sizeof(Header), header->count);
-  if (entries.data == nullptr) return nullptr;
+ private:
+  elf::Table<Entry> entries_{};
+};
+
+// What the search asks for, read piece by piece. Anything out of the ordinary - the old format in front, an entry for a kind of processor,
+// a long name, a read that fails - is left to the mapping: useless().
+class Reading {
+ public:
+  bool ready() {
+    useless_ = !read(&header_, sizeof header_, 0) || memcmp(header_.magic, kMagic, sizeof(header_.magic)) != 0 ||
+               (file_size - sizeof header_) / sizeof(Entry) < header_.count;
+    return !useless_;
+  }
+  bool useless() const { return useless_; }
+  uint64_t count() const { return header_.count; }
+  bool entry(uint64_t i, Entry& out) {
+    if (!useless_ && read(&out, sizeof out, sizeof(Header) + i * sizeof(Entry))) return true;
+    useless_ = true;
+    return false;
+  }
+  const char* string(uint32_t offset) {
+    const int64_t got = offset < file_size ? sys::read_at(file, text_, sizeof text_, offset) : 0;
+    for (int64_t i = 0; i < got; ++i)
+      if (text_[i] == '\0') return text_;
+    useless_ = true;
+    return nullptr;
+  }
+  const char* keep(const char* path) {
+    memcpy(kept_, path, strlen(path) + 1);
+    return kept_;
+  }
+  unsigned rank(const Entry&) {
+    useless_ = true;
+    return 0;
+  }
+
+ private:
+  static bool read(void* to, uint64_t size, uint64_t offset) {
+    return sys::read_at(file, to, size, offset) == static_cast<int64_t>(size);
+  }
+
+  static constexpr uint64_t kLongest = 256;
+  static inline char kept_[kLongest];
+  Header header_;
+  char text_[kLongest];
+  bool useless_ = false;
+};
+
+template <class Table>
+const char* search(Table& table, const char* name) {
+  if (!table.ready()) return nullptr;
+  Entry entry;
   const auto order = [&](uint64_t i) {
-    const char* key = cache.string(entries[i].key);
+    const char* key = table.entry(i, entry) ? table.string(entry.key) : nullptr;
     return key == nullptr ? 1 : compare(name, key);
   };
-  uint64_t low = 0, high = entries.count;  // the first entry that is not above `name`
+  uint64_t low = 0, high = table.count();  // the first entry that is not above `name`
   while (low < high) {
     const uint64_t middle = low + (high - low) / 2;
     if (order(middle) < 0)
@@ -143,20 +220,34 @@ const char* look_up_cache(const char* name) {
   }
   const char* best = nullptr;
   unsigned best_priority = ~0u;
-  for (; low < entries.count && order(low) == 0; ++low) {
-    const Entry& entry = entries[low];
+  for (; low < table.count() && order(low) == 0; ++low) {
     if (entry.flags != kLibc6ForX8664) continue;
-    const unsigned rank = entry.hwcap == 0 ? kMaxSubdirectories + 1 : priority(entry);
+    const unsigned rank = entry.hwcap == 0 ? kMaxSubdirectories + 1 : table.rank(entry);
     if (rank == 0 || rank >= best_priority) continue;
-    if (const char* path = cache.string(entry.value); path != nullptr) {
-      best = path;
+    if (const char* path = table.string(entry.value); path != nullptr) {
+      best = table.keep(path);
       best_priority = rank;
     }
   }
   return best;
 }
 
+}  // namespace
+
+const char* look_up_cache(const char* name) {
+  if (!tried) open_cache();
+  if (file >= 0 && lookups++ < kLookupsByReading) {
+    Reading reading;
+    const char* path = search(reading, name);
+    if (!reading.useless()) return path;
+  }
+  map_cache();
+  Mapped mapped;
+  return search(mapped, name);
+}
+
 void close_cache() {
+  close_file();
   if (mapping.data() != nullptr) sys::unmap(sys::word(mapping.data()), mapping.size());
   mapping = cache = elf::Bytes();
   header = nullptr;
