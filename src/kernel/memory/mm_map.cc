@@ -57,6 +57,18 @@ bool given_up(const vm::ObjectRef& object) {
   return file != nullptr && file->given_up();
 }
 
+// The host follows where it must. Code takes a turn of the agent at once; what a loader has mapped of the same file just below is
+// touched next, so it comes along.
+Result<void> synchronise_mapped(Space& space, const Listener& listener, VirtRange r) {
+  auto ops = plan(space, r, Urgency::Lazy);
+  if (ops.empty()) return {};
+  const vm::Vma* here = space.map.find(r.start);
+  const vm::Vma* below = space.map.find(r.start - 1);
+  if (below != nullptr && here->object && below->object == here->object && !below->layered)
+    for (HostOp& op : plan(space, below->range, Urgency::Eager)) ops.push_back(std::move(op));
+  return carry_out(space, listener, ops);
+}
+
 Result<VirtAddr> map(const Call& call, MapRequest m) {
   if (!page_aligned(m.offset)) return fail(EINVAL);
   Backing backing;
@@ -113,7 +125,7 @@ Result<VirtAddr> map(const Call& call, MapRequest m) {
     PAGEFOLD_CHECK(unmap_range(space, r));
     v.layer = space.choose_layer(r);
     space.map.insert(std::move(v));
-    if (const auto done = synchronise(space, call.supervisor.listener(), r, Urgency::Lazy); !done) {
+    if (const auto done = synchronise_mapped(space, call.supervisor.listener(), r); !done) {
       (void)unmap_range(space, r);
       (void)synchronise(space, call.supervisor.listener(), r, Urgency::Lazy);
       return tl::unexpected(done.error());
