@@ -10,6 +10,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <map>
 
 #include "elf/header.h"
 
@@ -19,15 +20,16 @@ namespace {
 constexpr std::string_view kSystemLoader = "/ld-linux-x86-64.so.2";
 constexpr const char* kFileName = "ld-pagefold.so";
 
-// A value of the auxiliary vector, 0 if it has none of that type.
-std::uint64_t auxiliary(pid_t pid, std::uint64_t type) {
+// The values of the auxiliary vector, by type; 0 for what it has not got.
+std::map<std::uint64_t, std::uint64_t> auxiliary(pid_t pid) {
   const auto vector = read_host_file(fmt::format("/proc/{}/auxv", pid));
+  std::map<std::uint64_t, std::uint64_t> values;
   std::array<std::uint64_t, 2> entry{};
   for (std::size_t at = 0; vector && at + sizeof entry <= vector->size(); at += sizeof entry) {
     std::memcpy(entry.data(), vector->data() + at, sizeof entry);
-    if (entry[0] == type) return entry[1];
+    values.emplace(entry[0], entry[1]);
   }
-  return 0;
+  return values;
 }
 
 vm::Prot protection(const elf::LoadSegment& segment) {
@@ -92,8 +94,9 @@ Result<std::unique_ptr<OwnLoader>> OwnLoader::open(const std::string& path) {
 
 VirtRange OwnLoader::place_in(pid_t pid, const std::vector<HostMapping>& mappings) const {
   const auto first = std::ranges::find_if(mappings, [](const HostMapping& m) { return is_system_loader(m.name); });
-  if (first == mappings.end() || first->range.start != auxiliary(pid, AT_BASE) || auxiliary(pid, AT_SECURE) != 0)
-    return {};
+  if (first == mappings.end()) return {};
+  auto values = auxiliary(pid);
+  if (values[AT_BASE] != first->range.start || values[AT_SECURE] != 0) return {};
   VirtRange there = first->range;
   for (const HostMapping& m : mappings) {
     const bool its_bss = m.inode == 0 && m.name.empty() && m.range.start == there.end;

@@ -67,15 +67,6 @@ Result<void> Stop::set_signal_mask(std::uint64_t mask) const {
   return {};
 }
 
-Result<void> Stop::poke(std::uint64_t address, const void* bytes, std::size_t length) const {
-  for (std::size_t at = 0; at < length; at += sizeof(long)) {
-    long word = 0;
-    std::memcpy(&word, static_cast<const char*>(bytes) + at, sizeof word);
-    if (::ptrace(PTRACE_POKETEXT, tid_, as_pointer(address + at), word) != 0) return fail_errno("ptrace poke");
-  }
-  return {};
-}
-
 Result<std::int64_t> Stop::call(std::uint64_t number, std::uint64_t a, std::uint64_t b, std::uint64_t c) const {
   const user_regs_struct saved = PAGEFOLD_TRY(registers());
   const std::uint64_t mask = PAGEFOLD_TRY(signal_mask());

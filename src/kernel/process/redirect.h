@@ -33,8 +33,6 @@ class Stop {
   Result<user_regs_struct> registers() const;
   Result<void> set_registers(const user_regs_struct& registers) const;
   Result<std::uint64_t> signal_mask() const;
-  // Stores into the thread's memory, text included. Lengths are multiples of 8.
-  Result<void> poke(std::uint64_t address, const void* bytes, std::size_t length) const;
   struct RseqArea {
     std::uint64_t address = 0;  // 0: none registered
     std::uint32_t size = 0, signature = 0;
