@@ -343,13 +343,28 @@ RunResult verb(std::vector<std::string> words) {
   return run({}, Mode::Pagefold, setting);
 }
 
+// Runs of other tests are asked, too; some of them are ending, or stopped. These `ps` tells on standard error and by its exit code.
 TEST_F(EveryKind, ShowsInPs) {
   if (!has_verb("ps")) GTEST_SKIP() << "pagefold has no verb ps";
   const RunResult result = verb({"ps"});
-  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.status, result.err.empty() ? 0 : 1);
+  EXPECT_EQ(result.err.find(fmt::format("supervisor {}:", run_->pid())), std::string::npos) << result.err;
   for (const pid_t pid : pids_)
     EXPECT_NE(result.out.find(std::to_string(pid)), std::string::npos) << pid << '\n' << result.out;
   EXPECT_NO_THROW(EXPECT_FALSE(nlohmann::json::parse(verb({"ps", "--json"}).out).empty()));
+}
+
+TEST_F(EveryKind, ShowsInPsBesideASupervisorThatDoesNotAnswer) {
+  const FreshDirectory elsewhere;
+  Background other({"/bin/sh", "-c", "echo > ready; exec sleep 60"}, elsewhere.path());
+  ASSERT_TRUE(within(milliseconds(20'000), [&] { return std::filesystem::exists(elsewhere.path() + "/ready"); }));
+  ASSERT_EQ(kill(other.pid(), SIGSTOP), 0);
+  const RunResult result = verb({"ps"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_NE(result.err.find(fmt::format("supervisor {}:", other.pid())), std::string::npos) << result.err;
+  for (const pid_t pid : pids_) EXPECT_NE(result.out.find(std::to_string(pid)), std::string::npos) << result.out;
+  kill(other.pid(), SIGCONT);
+  other.kill_it();
 }
 
 TEST_F(EveryKind, ShowsItsMaps) {
