@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace pagefold::pmap {
 namespace {
@@ -150,16 +151,23 @@ Result<void> Uffd::allow_writes(VirtRange r) const {
 bool Uffd::poison(VirtRange r) const {
 #ifdef UFFDIO_POISON
   uffdio_poison request{};
-  request.range = {r.start, r.size()};
-  return ::ioctl(fd_.get(), UFFDIO_POISON, &request) == 0;
+  constexpr unsigned long kPoison = UFFDIO_POISON;
 #else
   struct {
     uffdio_range range;
     __u64 mode;
     __s64 updated;
-  } request{{r.start, r.size()}, 0, 0};
-  return ::ioctl(fd_.get(), _IOWR(UFFDIO, 0x08, request), &request) == 0;
+  } request{};
+  constexpr unsigned long kPoison = _IOWR(UFFDIO, 0x08, request);
 #endif
+  request.range = {r.start, r.size()};
+  bool cleared = false;
+  while (::ioctl(fd_.get(), kPoison, &request) != 0) {
+    if (errno == EAGAIN) continue;
+    // A page that was write-protected when its frame went has left a mark, which the host does not write over.
+    if (errno != EEXIST || std::exchange(cleared, true) || !allow_writes(r)) return false;
+  }
+  return true;
 }
 
 void Uffd::wake(VirtRange r) const {
