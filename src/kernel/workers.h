@@ -2,9 +2,10 @@
 // call whenever one comes, so each further one would wake up, find nothing and sleep again, call after call.
 //
 // Who receives has the turn, and keeps it while it serves what it received: most calls take microseconds. It gives the turn to
-// another worker when calls keep queueing, and when it is about to wait for something (about_to_wait). A deputy watches over handlers that wait without having said so - for a file system whose daemon is
-// itself a guest, say: a turn that stands still for some milliseconds passes to another worker. Who waits for an agent and has
-// the turn receives meanwhile (receive_until), so the agent's answer wakes nobody else.
+// another worker when calls keep queueing, and when it is about to wait for something (about_to_wait). A deputy watches over handlers
+// that wait without having said so - for a file system whose daemon is itself a guest, say: a turn that stands still for some
+// milliseconds passes to another worker. Who waits for an agent and has the turn receives meanwhile (receive_until), so the agent's
+// answer wakes nobody else.
 //
 // Thread-safe. The lock is innermost.
 #pragma once

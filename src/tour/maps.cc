@@ -72,9 +72,15 @@ std::int64_t unknown_names(const std::vector<MapsLine>& seen, const std::vector<
   });
 }
 
-std::int64_t pieces_as_natively(const std::vector<MapsLine>& seen, const std::vector<MapsLine>& natively) {
+// In whatever order: what a loader maps for a while leaves gaps, and later mappings go there.
+std::int64_t pieces_as_natively(const std::vector<MapsLine>& seen, std::vector<MapsLine> natively) {
   std::int64_t same = 0;
-  for (std::size_t i = 0; i < std::min(seen.size(), natively.size()); ++i) same += seen[i].same_piece(natively[i]);
+  for (const MapsLine& line : seen) {
+    const auto twin = std::ranges::find_if(natively, [&](const MapsLine& other) { return line.same_piece(other); });
+    if (twin == natively.end()) continue;
+    natively.erase(twin);
+    ++same;
+  }
   return same;
 }
 

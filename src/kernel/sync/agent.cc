@@ -42,15 +42,16 @@ pid_t Agent::pid() const {
 // A worker whose turn it is to receive hears the agent's call itself; anybody else is told by the one who receives it.
 bool Agent::wait(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds patience, const std::function<bool()>& over) {
   if (over()) return true;
+  const auto end = std::chrono::steady_clock::now() + patience;
   lock.unlock();
   Workers::receive_until([&] {
     const std::lock_guard look(mutex_);
-    return over();
+    return over() || std::chrono::steady_clock::now() >= end;
   });
   lock.lock();
   if (over()) return true;
   Workers::about_to_wait_for_answer();
-  return changed_.wait_for(lock, patience, over);
+  return changed_.wait_until(lock, end, over);
 }
 
 Result<std::uint64_t> Agent::wait_idle() {
