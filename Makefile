@@ -13,7 +13,7 @@ export JOBS
 .PHONY: help crash-proof run test build fresh bench micro install ldconf bindings sweep sweep-ld leakcheck soak eintr real clean format
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: build ## build, then run cat README.md on Pagefold's memory and tell the story
 	$(PAGEFOLD) run -- cat README.md

@@ -10,12 +10,14 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <filesystem>
 #include <memory>
 #include <thread>
 
 #include "cli/output.h"
+#include "cli/program_words.h"
 #include "cli/result_file.h"
 #include "cli/run.h"
 #include "cli/verbs.h"
@@ -38,15 +40,18 @@ constexpr const char* kElsewhere = " (--output names another directory)";
 constexpr const char *kLogName = "run.log", *kCaseName = "case.json";
 
 constexpr const char* kFooter =
-    "In the check command, {} stands for the rebuilt file if the pattern names one file, else for the directory.\n"
-    "PAGEFOLD_CRASH_OUTPUT names a file with what the program had told when the power was cut.\n\n"
+    "In the check command, {} stands for the rebuilt file if the pattern names one\n"
+    "file, else for the directory. PAGEFOLD_CRASH_OUTPUT names a file with what the\n"
+    "program had told when the power was cut.\n\n"
     "Examples:\n"
     "  pagefold crash --files 'store/' --check './verify {}' -- ./writer store\n"
-    "  pagefold crash --files 'x.db*' --check 'sqlite3 {}/x.db \"pragma integrity_check\" | grep -qx ok' -- ./fill "
-    "x.db\n"
-    "  pagefold crash --log pagefold-crash/run.log --check './verify {}' --model ext4-ordered\n\n"
-    "Exit code: 0, no violation; 1, a violation; 2, wrong usage; 3, the budget was too small for the plan; 125, "
-    "Pagefold failed.";
+    "  pagefold crash --files 'x.db*' \\\n"
+    "      --check 'sqlite3 {}/x.db \"pragma integrity_check\" | grep -qx ok' \\\n"
+    "      -- ./fill x.db\n"
+    "  pagefold crash --log pagefold-crash/run.log --check './verify {}' \\\n"
+    "      --model ext4-ordered\n\n"
+    "Exit code: 0, no violation; 1, a violation; 2, wrong usage; 3, the budget was\n"
+    "too small for the plan; 125, Pagefold failed.";
 
 int fail_with(const std::string& message, int exit_code) {
   complain(message);
@@ -245,7 +250,11 @@ class CrashRun {
   Scratch scratch_;
 };
 
-bool is_sector(unsigned size) { return size >= 64 && size <= kPageSize && (size & (size - 1)) == 0; }
+std::string sector_error(const std::string& word) {
+  unsigned size = 0;
+  const bool is_sector = CLI::detail::lexical_cast(word, size) && size >= 64 && size <= kPageSize && std::has_single_bit(size);
+  return is_sector ? "" : word + " is no power of two from 64 to 4096";
+}
 
 }  // namespace
 
@@ -268,13 +277,6 @@ Scratch::~Scratch() {
 
 int crash_command(const CrashArguments& arguments) {
   const auto model = crash::model_named(arguments.model);
-  if (!model) return fail_with("crash: unknown model " + arguments.model, kExitUsage);
-  if (arguments.check.empty()) return fail_with("crash: --check is missing", kExitUsage);
-  if (arguments.torn != 0 && !is_sector(arguments.torn))
-    return fail_with("crash: --torn: a power of two from 64 to 4096", kExitUsage);
-  if (arguments.log.empty() == arguments.program.empty())
-    return fail_with("crash: give either a program or --log", kExitUsage);
-  if (arguments.log.empty() && arguments.files.empty()) return fail_with("crash: --files is missing", kExitUsage);
   const Outcome outcome = arguments.log.empty() ? record(arguments) : read_log(arguments);
   if (outcome.exit_code != kExitClean) return outcome.exit_code;
   auto log = Log::read(outcome.source.log_path);
@@ -298,15 +300,18 @@ void add_crash(CLI::App& app, Invocation& invocation) {
       ->add_option("--files", arguments->files, "The files to record: a file, a directory, or a pattern in a directory")
       ->type_name("PATTERN");
   crash->add_option("--check", arguments->check, "The command that says by its exit code whether the files are sound")
+      ->required()
       ->type_name("CMD");
-  crash->add_option("--model", arguments->model, "What reaches the disk: strict, posix or ext4-ordered")
+  crash->add_option("--model", arguments->model, "What reaches the disk")
+      ->check(CLI::IsMember({"strict", "posix", "ext4-ordered"}))
       ->type_name("MODEL")
       ->capture_default_str();
   crash->add_option("--budget", arguments->budget, "Most states to check")->type_name("N")->capture_default_str();
-  crash->add_option("--jobs", arguments->jobs, "Checks at a time (0: one a processor)")
+  crash->add_option("--jobs", arguments->jobs, "Checks at a time; 0: one a processor")
       ->type_name("N")
       ->capture_default_str();
   crash->add_option("--torn", arguments->torn, "Pages may be written in part, by sectors of so many bytes")
+      ->check(CLI::Validator(sector_error, "a power of two from 64 to 4096"))
       ->type_name("BYTES");
   crash->add_option("--seed", arguments->seed, "Seed of random choices")->type_name("N")->capture_default_str();
   crash->add_option("--check-timeout", arguments->patience, "A check that takes longer is a violation")
@@ -319,13 +324,13 @@ void add_crash(CLI::App& app, Invocation& invocation) {
   crash->add_option("--log", arguments->log, "Explore a log instead of running a program")->type_name("FILE");
   crash->add_flag("--check-empty", arguments->check_empty, "Check states without any file, too");
   crash->add_flag("--first", arguments->stop_at_first, "Stop at the first violation");
-  // Only for the help: the program's words never reach the parser.
-  crash->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")
-      ->type_name("")
-      ->expected(-1);
+  add_program(*crash, invocation.program);
   crash->footer(kFooter);
   crash->callback([arguments, &invocation] {
     arguments->program = invocation.program;
+    if (arguments->log.empty() == arguments->program.empty())
+      throw CLI::ValidationError("give either a program or --log");
+    if (arguments->log.empty() && arguments->files.empty()) throw CLI::RequiredError("--files");
     invocation.exit_code = crash_command(*arguments);
   });
 }

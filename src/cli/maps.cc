@@ -37,9 +37,10 @@ void add_maps(CLI::App& app, Invocation& invocation) {
   maps->add_flag("--pages", arguments->pages, "Below each mapping its pages: address, how many, their state");
   maps->add_flag("--json", arguments->json, "Print one JSON object");
   maps->footer(
-      "States of pages: absent (costs nothing), clean (a frame of the page cache), private (a frame of\n"
-      "this process alone), shared (shared memory), inherited (a parent's, copied when needed),\n"
-      "speculative (brought in ahead of need), host (mapped by the host).\n\n"
+      "States of pages: absent (costs nothing), clean (a frame of the page cache),\n"
+      "private (a frame of this process alone), shared (shared memory), inherited (a\n"
+      "parent's, copied when needed), speculative (brought in ahead of need), host\n"
+      "(mapped by the host).\n\n"
       "Examples:\n  pagefold maps 4711\n  pagefold maps --pages 4711");
   maps->callback([arguments, &invocation] { invocation.exit_code = maps_command(*arguments); });
 }

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "cli/output.h"
+#include "cli/program_words.h"
 #include "cli/result_file.h"
 #include "cli/run.h"
 #include "cli/verbs.h"
@@ -26,7 +27,7 @@ struct MrcArguments {
 };
 
 constexpr const char* kFooter =
-    "Everything from the first word that is no option belongs to the program, which runs slower than under `run`.\n\n"
+    "Everything from the first word that is no option belongs to the program, which\nruns slower than under `run`.\n\n"
     "Examples:\n"
     "  pagefold mrc -- sort big.txt\n"
     "  pagefold mrc --json curve.json -q make\n"
@@ -45,7 +46,7 @@ int show(const std::string& path) {
   const auto curve = in ? mrc::from_json(text.str()) : Result<mrc::Curve>(fail(ENOENT));
   if (curve) return print_result(mrc::render(*curve));
   complain("mrc: " + path + ": " + curve.error().message());
-  return kExitUsage;
+  return kernel::kExitFailed;
 }
 
 Result<mrc::Curve> measure(const MrcArguments& arguments, int& exit_code) {
@@ -70,7 +71,6 @@ int mrc_command(const MrcArguments& arguments) {
     complain("mrc: " + message);
     return kernel::kExitFailed;
   };
-  if (arguments.program.empty()) return failed("no program given\nTry `pagefold mrc --help`.");
   std::optional<ResultFile> json;
   if (!arguments.json_path.empty()) {
     auto prepared = ResultFile::prepare(arguments.json_path);
@@ -110,9 +110,10 @@ void add_mrc(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(64, 1'000'000).description("64..1000000"))
       ->type_name("N")
       ->capture_default_str();
-  mrc->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")->type_name("")->expected(-1);
+  add_program(*mrc, invocation.program);
   mrc->footer(kFooter);
   mrc->callback([arguments, &invocation] {
+    if (invocation.program.empty() && arguments->from.empty()) throw CLI::RequiredError("PROGRAM");
     arguments->program = invocation.program;
     invocation.exit_code = mrc_command(*arguments);
   });

@@ -18,6 +18,13 @@ bool takes_next_word(const CLI::App& run, const std::string& option) {
 
 }  // namespace
 
+void add_program(CLI::App& verb, std::vector<std::string>& program) {
+  verb.add_option("PROGRAM", program, "The program, looked up in PATH, and its arguments")
+      ->type_name("")
+      ->option_text("[--] PROGRAM [ARGUMENT...]")
+      ->expected(-1);
+}
+
 std::vector<std::string> take_program_words(const CLI::App& run, std::vector<std::string>& words) {
   auto at = std::ranges::find(words, run.get_name());
   if (at == words.end()) return {};

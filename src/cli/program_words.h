@@ -9,6 +9,9 @@
 
 namespace pagefold::cli {
 
+// Names the program in the help of a verb. Its words never reach the parser.
+void add_program(CLI::App& verb, std::vector<std::string>& program);
+
 // words: all words of the command line after `pagefold`, "run" among them. Removes the program's words (and the "--"
 // before them) from their end and returns them; which options of `run` take a value is asked of the parser.
 std::vector<std::string> take_program_words(const CLI::App& run, std::vector<std::string>& words);

@@ -26,8 +26,8 @@ void add_ps(CLI::App& app, Invocation& invocation) {
   auto json = std::make_shared<bool>(false);
   ps->add_flag("--json", *json, "Print one JSON object, sizes in bytes");
   ps->footer(
-      "RSS, PRIVATE and SHARED are resident memory in KiB: all of it, the part of this process alone,\n"
-      "and the part that other guests or the page cache hold, too.\n\n"
+      "RSS, PRIVATE and SHARED are resident memory in KiB: all of it, the part of this\n"
+      "process alone, and the part that other guests or the page cache hold, too.\n\n"
       "Examples:\n  pagefold ps\n  pagefold ps --json");
   ps->callback([json, &invocation] { invocation.exit_code = ps_command(*json); });
 }

@@ -70,9 +70,9 @@ int replay_command(const ReplayArguments& arguments) {
 void add_replay(CLI::App& app, Invocation& invocation) {
   CLI::App* replay = app.add_subcommand("replay", "Show a case that `pagefold crash` has found again");
   auto arguments = std::make_shared<ReplayArguments>();
-  replay->add_option("CASE", arguments->path, "The case file")->required();
+  replay->add_option("CASE", arguments->path, "The case file")->required()->type_name("");
   replay->add_option("--keep", arguments->keep, "Rebuild the files in this new directory, and leave them")->type_name("DIR");
-  replay->footer("Examples:\n  pagefold replay pagefold-crash/case.json\n\nExit code: 0, the check is content; 1, it is not; 2, wrong usage.");
+  replay->footer("Examples:\n  pagefold replay pagefold-crash/case.json\n\nExit code: 0, the check is content; 1, it is not; 2, wrong usage; 125, Pagefold\nfailed.");
   replay->callback([arguments, &invocation] { invocation.exit_code = replay_command(*arguments); });
 }
 

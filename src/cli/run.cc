@@ -11,6 +11,7 @@
 
 #include "cli/fail.h"
 #include "cli/output.h"
+#include "cli/program_words.h"
 #include "cli/result_file.h"
 #include "cli/verbs.h"
 #include "host/features.h"
@@ -30,8 +31,9 @@ constexpr const char* kFooter =
     "  pagefold run -- cat README.md\n"
     "  pagefold run -q --json story.json make -j2\n"
     "  pagefold run --fault-around=1 ls -l        one frame a fault: exact accounting\n\n"
-    "Exit code: the program's own; 128 + N when signal N ended it; 125 when Pagefold itself failed;\n"
-    "126 when the program cannot be executed; 127 when it was not found.";
+    "Exit code: the program's own; 128 + N when signal N ended it; 125 when Pagefold\n"
+    "failed or was used wrongly; 126 when the program cannot be executed; 127 when it\n"
+    "was not found.";
 
 int fail_with(const std::string& message) {
   complain(message);
@@ -96,7 +98,6 @@ std::chrono::milliseconds write_back_of(const RunArguments& arguments) {
 
 int run_command(const RunArguments& arguments) {
   if (asks_for_help(arguments.failures)) return print_result(inject::help());
-  if (arguments.program.empty()) return fail_with("run: no program given\nTry `pagefold run --help`.");
   const auto memory = memory_options(arguments);
   if (!memory) return fail_with("run: " + memory.error().context);
   const auto failures = read_specs(arguments.failures);
@@ -138,7 +139,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(kLeastWindow, kLargestWindow).description("1..512"))
       ->type_name("N")
       ->capture_default_str();
-  CLI::Option* loader = run->add_option("--loader", arguments->loader, "Who loads the libraries of glibc programs: ld-pagefold.so where it can, or the system's loader")
+  CLI::Option* loader = run->add_option("--loader", arguments->loader, "Who loads the libraries of glibc programs; what ld-pagefold.so cannot, the system's loader does")
       ->check(CLI::IsMember({kOwnLoader, kSystemLoader}))
       ->type_name("LOADER")
       ->capture_default_str();
@@ -152,27 +153,26 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   run->add_flag("--own-files", arguments->own_files,
                 "Own files fully: pages of files that guests write are Pagefold's, too (docs/files.md); --mem does so, too");
-  auto* fail = run->add_option("--fail", arguments->failures, "Make calls and touches of mapped pages fail, several times if you like; `--fail help` tells the grammar (docs/failures.md); implies --own-files")
+  run->add_option("--fail", arguments->failures, "Make calls and touches of mapped pages fail, several times if you like; `--fail help` tells the grammar (docs/failures.md); implies --own-files")
                    ->type_name("SPEC")
                    ->expected(1)
                    ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  run->add_option("--seed", arguments->seed, "With --fail: of failures by chance; the same seed, the same failures [0]")->needs(fail)->type_name("N");
+  CLI::Option* seed = run->add_option("--seed", arguments->seed, "With --fail: of failures by chance; the same seed, the same failures [0]")->type_name("N");
   const std::map<std::string, std::uint64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}};
   run->add_option_function<std::uint64_t>(
          "--writeback", [arguments](std::uint64_t ms) { arguments->write_back = std::chrono::milliseconds(ms); },
          "With --own-files, --mem or --fail: write dirty pages back at least this often; 0s: only when something asks for them [5s; with --fail 0s]")
-      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED))
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED).description(""))
       ->type_name("TIME");
-  // Only for the help: the program's words never reach the parser.
-  run->add_option("PROGRAM", invocation.program, "The program, looked up in PATH, and its arguments")
-      ->type_name("")
-      ->expected(-1);
+  add_program(*run, invocation.program);
   run->footer(kFooter);
-  run->callback([arguments, loader, policy, swap, &invocation] {
+  run->callback([arguments, loader, policy, swap, seed, &invocation] {
+    if (seed->count() > 0 && arguments->failures.empty()) throw CLI::RequiresError("--seed", "--fail");
     if (arguments->memory.empty() && policy->count() + swap->count() > 0)
       throw CLI::RequiresError(policy->count() > 0 ? "--policy" : "--swap", "--mem");
     if (arguments->write_back && !arguments->own_files && arguments->failures.empty() && arguments->memory.empty())
       throw CLI::RequiresError("--writeback", "--own-files, --mem or --fail");
+    if (invocation.program.empty() && !asks_for_help(arguments->failures)) throw CLI::RequiredError("PROGRAM");
     arguments->program = invocation.program;
     arguments->loader_chosen = loader->count() > 0;
     invocation.exit_code = run_command(*arguments);

@@ -174,10 +174,12 @@ Tally tell(const std::vector<const Chapter*>& chosen, const Bench& bench, Output
 }
 
 std::string list_of(const std::vector<Chapter>& chapters) {
+  std::size_t width = 0;
+  for (const Chapter& chapter : chapters) width = std::max(width, chapter.name.size());
   std::string list;
   for (const Chapter& chapter : chapters)
-    list += chapter.claims.empty() ? fmt::format("{:<12} {}\n", chapter.name, chapter.title)
-                                   : fmt::format("{:<12} {} [{}]\n", chapter.name, chapter.title, claims_of(chapter));
+    list += fmt::format("{:<{}}  {}{}\n", chapter.name, width, chapter.title,
+                        chapter.claims.empty() ? "" : fmt::format(" [{}]", claims_of(chapter)));
   return list;
 }
 

@@ -1,6 +1,9 @@
 // The command as its user meets it: help, versions, errors of usage and their exit codes. No guest is run.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -11,8 +14,17 @@ namespace {
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
+const std::vector<std::string> kVerbs = {"run", "mrc", "ps", "maps", "smaps", "crash", "replay", "doctor", "tour"};
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
 TEST(Usage, EveryVerbHasHelpWithAnExample) {
-  for (const std::string verb : {"run", "crash", "replay", "ps", "maps", "smaps", "doctor", "tour"}) {
+  for (const std::string& verb : kVerbs) {
     for (const char* flag : {"--help", "-h"}) {
       const Outcome outcome = pagefold({verb, flag});
       EXPECT_EQ(outcome.exit_code, 0) << verb;
@@ -26,9 +38,28 @@ TEST(Usage, EveryVerbHasHelpWithAnExample) {
 TEST(Usage, TheHelpOfTheCommandNamesEveryVerb) {
   const Outcome outcome = pagefold({"--help"});
   EXPECT_EQ(outcome.exit_code, 0);
-  for (const std::string verb : {"run", "crash", "replay", "ps", "maps", "smaps", "doctor", "tour", "version"}) {
-    EXPECT_TRUE(contains(outcome.out, "\n  " + verb + ' ')) << verb;
-  }
+  for (const std::string& verb : kVerbs) EXPECT_TRUE(contains(outcome.out, "\n  " + verb + ' ')) << verb;
+  for (const char* verb : {"\n  help ", "\n  version "}) EXPECT_TRUE(contains(outcome.out, verb)) << verb;
+}
+
+TEST(Usage, HelpFitsATerminalOfEightyColumns) {
+  std::string all = pagefold({"--help"}).out;
+  for (const std::string& verb : kVerbs) all += pagefold({verb, "--help"}).out;
+  for (const std::string& line : lines_of(all)) EXPECT_LE(line.size(), 80U) << line;
+}
+
+TEST(Usage, HelpIsAVerbToo) {
+  EXPECT_EQ(pagefold({"help"}).out, pagefold({"--help"}).out);
+  for (const std::string& verb : kVerbs) EXPECT_EQ(pagefold({"help", verb}).out, pagefold({verb, "--help"}).out);
+  EXPECT_EQ(pagefold({"help", "nosuchverb"}).exit_code, 2);
+  EXPECT_EQ(pagefold({"help", "run", "ps"}).exit_code, 2);
+}
+
+TEST(Usage, HelpNamesChoicesAndDefaults) {
+  const std::string help = pagefold({"run", "--help"}).out;
+  EXPECT_TRUE(contains(help, "--policy NAME             Which frame goes when there is no room: clock, lru,\n")) << help;
+  EXPECT_TRUE(contains(help, "s3fifo, random [lru]\n")) << help;
+  EXPECT_TRUE(contains(help, "Usage: pagefold run [OPTION...] [--] PROGRAM [ARGUMENT...]\n")) << help;
 }
 
 TEST(Usage, TheVersionIsToldInBothWays) {
@@ -52,7 +83,12 @@ TEST(Usage, ErrorsOfTheOtherVerbsEndWith2) {
                                                           {"ps", "1"},     {"maps"},         {"maps", "x"},
                                                           {"maps", "0"},   {"maps", "-1"},   {"maps", "1", "2"},
                                                           {"smaps"},       {"smaps", "1x"},  {"smaps", "1", "--pages"},
-                                                          {"doctor", "x"}, {"version", "x"}, {"tour", "--nosuchflag"}};
+                                                          {"doctor", "x"}, {"version", "x"}, {"tour", "--nosuchflag"},
+                                                          {"crash"},       {"crash", "--check", "true", "true"},
+                                                          {"crash", "--check", "true", "--files", "x"},
+                                                          {"crash", "--check", "true", "--files", "x", "--model", "ext5", "true"},
+                                                          {"crash", "--check", "true", "--files", "x", "--torn", "500", "true"},
+                                                          {"-q", "run"},   {"--mem", "64M"}};
   for (const auto& words : mistakes) {
     const Outcome outcome = pagefold(words);
     EXPECT_EQ(outcome.exit_code, 2) << ::testing::PrintToString(words);
@@ -66,7 +102,12 @@ TEST(Usage, AnUnknownVerbIsNamed) {
   EXPECT_EQ(pagefold({"nosuchverb", "x"}).err, "pagefold: unknown verb `nosuchverb`\nTry `pagefold --help`.\n");
 }
 
-TEST(Usage, ErrorsOfRunEndWith125) {
+TEST(Usage, AnOptionBeforeTheVerbIsToldApart) {
+  EXPECT_EQ(pagefold({"--mem", "64M", "run", "true"}).err,
+            "pagefold: unknown option --mem; a verb comes first, then its options\nTry `pagefold --help`.\n");
+}
+
+TEST(Usage, ErrorsOfRunAndMrcEndWith125) {
   const std::vector<std::vector<std::string>> mistakes = {{"run"},
                                                           {"run", "--"},
                                                           {"run", "-q"},
@@ -82,12 +123,15 @@ TEST(Usage, ErrorsOfRunEndWith125) {
                                                           {"run", "--fail", "read:eio", "--seed=x", "true"},
                                                           {"run", "--seed=1", "true"},
                                                           {"run", "--own-files", "--writeback=5", "true"},
-                                                          {"run", "--own-files", "--writeback=soon", "true"}};
+                                                          {"run", "--own-files", "--writeback=soon", "true"},
+                                                          {"mrc"},
+                                                          {"mrc", "--samples=1", "true"},
+                                                          {"mrc", "--policy", "fifo", "true"}};
   for (const auto& words : mistakes) {
     const Outcome outcome = pagefold(words);
     EXPECT_EQ(outcome.exit_code, 125) << ::testing::PrintToString(words);
     EXPECT_TRUE(outcome.err.starts_with("pagefold: ")) << outcome.err;
-    EXPECT_TRUE(contains(outcome.err, "Try `pagefold run --help`.")) << outcome.err;
+    EXPECT_TRUE(contains(outcome.err, "Try `pagefold " + words.front() + " --help`.")) << outcome.err;
   }
 }
 
