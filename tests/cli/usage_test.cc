@@ -62,6 +62,24 @@ TEST(Usage, HelpNamesChoicesAndDefaults) {
   EXPECT_TRUE(contains(help, "Usage: pagefold run [OPTION...] [--] PROGRAM [ARGUMENT...]\n")) << help;
 }
 
+// docs/pagefold.1 is written by hand: whatever the command offers must be told there, under the heading of its verb.
+TEST(ManualPage, NamesEveryVerbAndOption) {
+  std::ifstream file(PAGEFOLD_SOURCE_DIR "/docs/pagefold.1");
+  std::string page{std::istreambuf_iterator<char>(file), {}};
+  std::erase(page, '\\');  // \\-\\-json is --json
+  for (const std::string& verb : kVerbs) {
+    const std::size_t begin = page.find("\n.SS " + verb + '\n');
+    ASSERT_NE(begin, std::string::npos) << verb;
+    const std::string section = page.substr(begin, page.find("\n.S", begin + 1) - begin);
+    for (const std::string& line : lines_of(pagefold({verb, "--help"}).out)) {
+      if (!line.starts_with("  -") || line.starts_with("  -h,")) continue;
+      const std::size_t at = line.find("--");
+      const std::string option = line.substr(at, line.find_first_of(" \n", at) - at);
+      EXPECT_TRUE(contains(section, option + ' ') || contains(section, option + '\n')) << verb << ' ' << option;
+    }
+  }
+}
+
 TEST(Usage, TheVersionIsToldInBothWays) {
   const Outcome verb = pagefold({"version"});
   const Outcome flag = pagefold({"--version"});
