@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "kernel/sync/host_sync.h"
+#include "kernel/sync/host_plan.h"
 #include "kernel/pressure/pressure.h"
 #include "kernel/workers.h"
 

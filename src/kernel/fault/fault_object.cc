@@ -4,7 +4,7 @@
 
 #include "base/scratch.h"
 #include "kernel/fault/fault_service.h"
-#include "kernel/sync/host_sync.h"
+#include "kernel/sync/host_plan.h"
 #include "kernel/files/own_files.h"
 
 namespace pagefold::kernel {

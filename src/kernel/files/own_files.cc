@@ -7,7 +7,6 @@
 
 #include "kernel/fail/failures.h"
 #include "kernel/files/guest_rights.h"
-#include "kernel/sync/host_sync.h"
 #include "kernel/supervisor.h"
 
 namespace pagefold::kernel {

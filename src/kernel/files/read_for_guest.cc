@@ -12,7 +12,7 @@
 #include "kernel/files/file_calls.h"
 #include "kernel/files/guest_buffers.h"
 #include "kernel/pressure/pressure.h"
-#include "kernel/sync/host_sync.h"
+#include "kernel/sync/host_plan.h"
 
 namespace pagefold::kernel {
 namespace {

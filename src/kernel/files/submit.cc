@@ -14,7 +14,6 @@
 #include "kernel/files/read_for_guest.h"
 #include "kernel/memory/guest_memory.h"
 #include "kernel/process/redirect.h"
-#include "kernel/sync/host_sync.h"
 
 namespace pagefold::kernel {
 namespace {

@@ -18,7 +18,7 @@
 #include "kernel/fail/failures.h"
 #include "kernel/files/file_calls.h"
 #include "kernel/memory/guest_memory.h"
-#include "kernel/sync/host_sync.h"
+#include "kernel/sync/host_plan.h"
 
 namespace pagefold::kernel {
 namespace {

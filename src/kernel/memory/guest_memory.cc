@@ -10,7 +10,7 @@
 #include "cache/full_file.h"
 #include "frame/shared_object.h"
 #include "kernel/fault/fault.h"
-#include "kernel/sync/host_sync.h"
+#include "kernel/sync/host_plan.h"
 #include "kernel/files/own_files.h"
 #include "kernel/pressure/pressure.h"
 

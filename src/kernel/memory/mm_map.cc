@@ -1,5 +1,5 @@
 // mmap and munmap: ranges come and go. Each changes the model under the lock, then lets the host follow as far as it must
-// (host_sync.h): most calls need no host operation at all.
+// (sync/host_plan.h): most calls need no host operation at all.
 //
 // Order of checks and errnos: mm/mmap.c (do_mmap); mmap(2), munmap(2).
 

@@ -9,7 +9,6 @@
 #include <sys/syscall.h>
 
 #include "kernel/pressure/evict.h"
-#include "kernel/sync/host_sync.h"
 #include "kernel/supervisor.h"
 
 namespace pagefold::kernel {

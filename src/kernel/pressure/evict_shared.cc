@@ -3,7 +3,7 @@
 //
 // Locks: Space::mutex of all spaces, each with patience; then SharedObject::mutex.
 #include "kernel/pressure/evict.h"
-#include "kernel/sync/host_sync.h"
+#include "kernel/sync/host_plan.h"
 #include "kernel/supervisor.h"
 
 namespace pagefold::kernel {

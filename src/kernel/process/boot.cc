@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "kernel/calls.h"
+#include "kernel/sync/hand_over.h"
 #include "kernel/sync/host_sync.h"
 
 namespace pagefold::kernel {
@@ -85,7 +86,7 @@ void on_ready(const Call& call) {
       return call.fail(done.error().code);
     }
     // A file given up while the process was booting: the host's turn, before the program sees it.
-    space.boot_ops = hand_over(space);
+    space.boot_ops = hand_over_shared(space);
     space.boot_at = 0;
     if (!space.boot_ops.empty()) return reply_with_next(call, space);
     if (const auto done = call.supervisor.watch_faults(call.task.space); !done) return call.fail(done.error().code);

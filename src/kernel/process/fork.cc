@@ -17,7 +17,7 @@
 #include "kernel/pressure/pressure.h"
 #include "kernel/process/redirect.h"
 #include "kernel/process/snapshot.h"
-#include "kernel/sync/host_sync.h"
+#include "kernel/sync/host_plan.h"
 #include "stub/blob.h"
 
 namespace pagefold::kernel {

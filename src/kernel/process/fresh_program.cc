@@ -15,7 +15,7 @@
 #include "kernel/pressure/pressure.h"
 #include "kernel/process/host_proc.h"
 #include "kernel/process/own_loader.h"
-#include "kernel/sync/host_sync.h"
+#include "kernel/sync/host_plan.h"
 
 namespace pagefold::kernel {
 namespace {

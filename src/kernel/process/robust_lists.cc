@@ -15,7 +15,6 @@
 #include "kernel/fault/fault.h"
 #include "kernel/memory/guest_memory.h"
 #include "kernel/pressure/pressure.h"
-#include "kernel/sync/host_sync.h"
 
 namespace pagefold::kernel {
 namespace {

@@ -1,5 +1,5 @@
 // A file gets a writer: the mappings of it become the host's, so that they go on showing what the file holds. Shared ones and
-// private ones without copies are simply mapped again (host_sync.h, hand_over()). A private mapping with copies is rebuilt aside,
+// private ones without copies are simply mapped again. A private mapping with copies is rebuilt aside,
 // at an unused address: the host maps the file there, the copies are stored into it, and mremap puts it in place at once. Its
 // old pages are write-protected meanwhile; a thread that stores there waits, and then stores into the new mapping.
 //
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <map>
 #include <vector>
 
 #include "base/fd.h"
@@ -33,6 +34,18 @@ struct Copy {
   Bytes offset = 0;  // in the mapping
   PageBuffer contents;
 };
+
+enum class Copies : bool { None, Possible };
+
+// Mappings of files that get a writer; by value, as the map changes while they are gone through.
+std::vector<vm::Vma> leaving(const Space& space, Copies copies) {
+  std::vector<vm::Vma> found;
+  for (const auto& [start, v] : space.map.all()) {
+    const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get());
+    if (file != nullptr && file->given_up() && v.layered == (copies == Copies::Possible)) found.push_back(v);
+  }
+  return found;
+}
 
 Result<void> hold_writers(const Space& space, VirtRange r) {
   Result<void> done;
@@ -59,15 +72,6 @@ Result<std::vector<Copy>> copies_of(const Space& space, const vm::Vma& v, cache:
   return copies;
 }
 
-Result<std::int64_t> run_one(Space& space, const Listener& listener, const stub::Command& command) {
-  PAGEFOLD_TRY(space.agent.wait_idle());
-  space.area->commands[0] = command;
-  PAGEFOLD_CHECK(space.agent.run(listener, 1));
-  const auto result = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
-  if (result < 0 && result > -4096) return fail(static_cast<int>(-result), fmt::format("host call {}", command.number));
-  return result;
-}
-
 Result<void> store_copies(const Space& space, VirtAddr at, const std::vector<Copy>& copies) {
   const UniqueFd memory(::open(fmt::format("/proc/{}/mem", space.pid).c_str(), O_RDWR | O_CLOEXEC));
   if (!memory) return fail_errno("open a guest's memory");
@@ -81,7 +85,7 @@ HostOp map_by_host(const vm::Vma& v, const cache::FileObject& file, VirtAddr at)
   HostOp op;
   op.piece = {{at, at + v.range.size()}, pmap::HostPiece::Kind::Host, v.prot, v.offset, nullptr};
   op.fd = file.file();
-  op.flags = MAP_PRIVATE;
+  op.flags = v.shared ? MAP_SHARED : MAP_PRIVATE;
   op.file_offset = v.offset;
   op.keep_alive = v.object;
   return op;
@@ -97,7 +101,7 @@ Result<void> put_in_place(Space& space, const Listener& listener, const vm::Vma&
   PAGEFOLD_CHECK(carry_out(space, listener, {map_by_host(v, file, scratch.start)}));
   PAGEFOLD_CHECK(store_copies(space, scratch.start, copies));
   constexpr std::uint64_t kFlags = MREMAP_MAYMOVE | MREMAP_FIXED;
-  PAGEFOLD_TRY(run_one(space, listener, {SYS_mremap, {scratch.start, scratch.size(), scratch.size(), kFlags, v.range.start, 0}, 0, 0}));
+  PAGEFOLD_TRY(call_in_guest(space, listener, {SYS_mremap, {scratch.start, scratch.size(), scratch.size(), kFlags, v.range.start, 0}, 0, 0}));
   space.host.erase(scratch);
   space.host.set({v.range, pmap::HostPiece::Kind::Host, v.prot, v.offset, nullptr});
   return synchronise(space, listener, scratch, Urgency::Lazy);
@@ -126,14 +130,23 @@ Result<void> hand_over_private(Space& space, const Listener& listener, const vm:
 
 }  // namespace
 
-Result<void> give_back(Space& space, const Listener& listener) {
-  PAGEFOLD_CHECK(carry_out(space, listener, hand_over(space)));
-  std::vector<vm::Vma> leaving;
-  for (const auto& [start, v] : space.map.all()) {
-    const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get());
-    if (file != nullptr && file->given_up() && v.layered) leaving.push_back(v);
+std::vector<HostOp> hand_over_shared(Space& space) {
+  std::vector<HostOp> ops;
+  std::map<const vm::Object*, vm::ObjectRef> successors;
+  for (const vm::Vma& v : leaving(space, Copies::None)) {
+    const auto& file = static_cast<const cache::FileObject&>(*v.object);
+    auto& successor = successors[&file];
+    if (!successor) successor = cache::successor_of(file);
+    ops.push_back(map_by_host(v, file, v.range.start));
+    space.map.modify(v.range, [&](vm::Vma& piece) { piece.object = successor; });
+    space.mapped_pages.erase(&file);
   }
-  for (const vm::Vma& v : leaving) {
+  return ops;
+}
+
+Result<void> give_back(Space& space, const Listener& listener) {
+  PAGEFOLD_CHECK(carry_out(space, listener, hand_over_shared(space)));
+  for (const vm::Vma& v : leaving(space, Copies::Possible)) {
     const auto successor = cache::successor_of(static_cast<const cache::FileObject&>(*v.object));
     PAGEFOLD_CHECK(hand_over_private(space, listener, v, successor));
   }

@@ -1,15 +1,17 @@
+// See host_sync.h. Operations become host calls in the area that the supervisor shares with the guest (stage()); a thread in there
+// makes them, and their results decide what is noted. What other threads may touch meanwhile is made aside and moved (replace()).
+
 #include "kernel/sync/host_sync.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <algorithm>
 #include <map>
 #include <optional>
 
-#include "cache/file_cache.h"
 #include "cache/file_object.h"
+#include "cache/full_file.h"
 #include "frame/shared_object.h"
 #include "kernel/pressure/pressure.h"
 #include "kernel/stats.h"
@@ -25,92 +27,6 @@ constexpr Bytes kHuge = Bytes{1} << 32;
 // Where there is room for what is moved at once: between what programs linked to fixed addresses and all others use. Only a hint.
 constexpr VirtAddr kElsewhere = 0x300000000000;
 
-constexpr vm::Prot kReadWrite = vm::kRead | vm::kWrite;
-
-HostPiece background_piece(VirtRange r) { return {r, HostPiece::Kind::Layer, kReadWrite, r.start, nullptr}; }
-
-bool is_background(const HostPiece& p) {
-  return p.kind == HostPiece::Kind::Layer && p.prot == kReadWrite && p.offset == p.range.start;
-}
-
-// Whoever touches the piece faults: no page of its layer range has a frame, nor can get one but by a fault there. An inherited
-// page can, when its source pushes it; a lent one, when the mapping elsewhere is touched.
-bool untouched(const Space& space, const HostPiece& p) {
-  const VirtRange used{p.offset, p.offset + p.range.size()};
-  if (space.is_lent(used)) return false;
-  const std::lock_guard lock(space.layer->mutex());
-  const PageIndex first = page_of(used.start), last = page_of(used.end);
-  return !space.layer->present().any(first, last) && !space.layer->inherited().any(first, last);
-}
-
-bool may_lag(const Space& space, const HostPiece& have, bool exec, Urgency urgency) {
-  return urgency == Urgency::Lazy && !exec && is_background(have) && untouched(space, have);
-}
-
-HostPiece clip(const HostPiece& p, VirtRange r) {
-  HostPiece piece = p;
-  piece.range = p.range.intersect(r);
-  piece.offset = p.offset + (piece.range.start - p.range.start);
-  return piece;
-}
-
-void add(std::vector<HostOp>& ops, HostOp::Kind kind, HostPiece piece) {
-  HostOp op;
-  op.kind = kind;
-  op.piece = std::move(piece);
-  if (!ops.empty() && ops.back().kind == kind && ops.back().piece.range.end == op.piece.range.start &&
-      ops.back().piece.prot == op.piece.prot && (kind != HostOp::Kind::Map || ops.back().piece.same_source(op.piece))) {
-    ops.back().piece.range.end = op.piece.range.end;
-    return;
-  }
-  ops.push_back(std::move(op));
-}
-
-// One piece of the range, in which the model wants `want` throughout.
-void plan_mapped(const Space& space, const HostPiece& want, bool exec, Urgency urgency, std::vector<HostOp>& ops) {
-  for (const VirtRange gap : space.host.gaps(want.range)) add(ops, HostOp::Kind::Map, clip(want, gap));
-  space.host.visit(want.range, [&](const HostPiece& have) {
-    const HostPiece part = clip(want, have.range);
-    const bool same = have.same_source(part);
-    if ((same && have.prot == part.prot) || may_lag(space, have, exec, urgency)) return;
-    add(ops, same ? HostOp::Kind::Protect : HostOp::Kind::Map, part);
-  });
-}
-
-void plan_unmap(const Space& space, VirtRange r, std::vector<HostOp>& ops) {
-  space.host.visit(r, [&](const HostPiece& have) { add(ops, HostOp::Kind::Unmap, have); });
-}
-
-void plan_background(const Space& space, VirtRange r, std::vector<HostOp>& ops) {
-  if (r.empty()) return;
-  // What is lent must not be reached from here; the background goes on on either side of it.
-  const auto lent = std::find_if(space.lent.begin(), space.lent.end(), [r](VirtRange l) { return l.overlaps(r); });
-  if (lent != space.lent.end()) {
-    const VirtRange gone = lent->intersect(r);
-    plan_background(space, {r.start, gone.start}, ops);
-    plan_unmap(space, gone, ops);
-    return plan_background(space, {gone.end, r.end}, ops);
-  }
-  const HostPiece want = background_piece(r);
-  for (const VirtRange gap : space.host.gaps(r)) add(ops, HostOp::Kind::Map, clip(want, gap));
-  space.host.visit(r, [&](const HostPiece& have) {
-    if (!is_background(have)) add(ops, have.same_source(want) ? HostOp::Kind::Protect : HostOp::Kind::Map, clip(want, have.range));
-  });
-}
-
-// Nothing is mapped in r: the background shows through where there is one.
-void plan_unmapped(const Space& space, VirtRange r, std::vector<HostOp>& ops) {
-  VirtAddr at = r.start;
-  for (const VirtRange b : space.background) {
-    if (!b.overlaps(r)) continue;
-    const VirtRange part = b.intersect(r);
-    if (part.start > at) plan_unmap(space, {at, part.start}, ops);
-    plan_background(space, part, ops);
-    at = part.end;
-  }
-  if (at < r.end) plan_unmap(space, {at, r.end}, ops);
-}
-
 stub::Command command(std::uint64_t number, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0, std::uint64_t d = 0,
                       std::uint64_t e = 0, std::uint64_t f = 0) {
   return {number, {a, b, c, d, e, f}, 0, 0};
@@ -123,8 +39,14 @@ bool is_huge_layer(const HostOp& op) {
 // How many calls an operation takes; the first decides whether it succeeded.
 std::size_t commands_of(const HostOp& op) { return is_huge_layer(op) ? 2 : 1; }
 
+// What the command at `index` of the last batch gave: written by the guest's side.
+std::int64_t result_of(const Space& space, std::size_t index) {
+  return static_cast<const volatile stub::Command&>(space.area->commands[index]).result;
+}
+
 bool stub_failed(std::int64_t result) { return result < 0 && result > -4096; }
 
+// -1: the layer's store.
 int source_fd(const HostOp& op) {
   if (op.piece.kind == HostPiece::Kind::Host) return op.fd;
   const vm::Object* object = op.piece.object.get();
@@ -134,43 +56,32 @@ int source_fd(const HostOp& op) {
   return -1;
 }
 
+int mmap_flags(const HostOp& op) {
+  switch (op.piece.kind) {
+    case HostPiece::Kind::Host: return op.flags;
+    case HostPiece::Kind::Object:
+      return (op.piece.object->kind() == vm::Object::Kind::File ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE;
+    case HostPiece::Kind::Layer:
+    case HostPiece::Kind::Tracked: return MAP_SHARED | MAP_NORESERVE;
+  }
+  return 0;
+}
+
+// number: the descriptor's in the guest; -1 for the layer's store, which the stub has.
+stub::Command mmap_command(const HostOp& op, int number, Placement placement) {
+  const bool fixed = placement == Placement::Fixed;
+  const bool host = op.piece.kind == HostPiece::Kind::Host;
+  stub::Command made = command(SYS_mmap, fixed ? op.piece.range.start : kElsewhere, op.piece.range.size(), op.piece.prot,
+                               static_cast<std::uint64_t>(mmap_flags(op) | (fixed ? MAP_FIXED : 0)),
+                               static_cast<std::uint64_t>(number), host ? op.file_offset : op.piece.offset);
+  made.use_store = op.piece.kind == HostPiece::Kind::Layer;
+  return made;
+}
+
 }  // namespace
-
-bool tracked(const vm::Vma& v) {
-  return v.shared && (v.may & vm::kWrite) != 0 && dynamic_cast<const cache::FullFile*>(v.object.get()) != nullptr;
-}
-
-HostPiece wanted(const vm::Vma& v) {
-  if (v.host()) return {v.range, HostPiece::Kind::Host, v.prot, v.offset, nullptr};
-  if (tracked(v)) return {v.range, HostPiece::Kind::Tracked, v.prot, v.offset, v.object};
-  if (v.object && !v.layered) return {v.range, HostPiece::Kind::Object, v.prot, v.offset, v.object};
-  return {v.range, HostPiece::Kind::Layer, v.prot, v.layer, nullptr};
-}
-
-std::vector<HostOp> plan(const Space& space, VirtRange r, Urgency urgency) {
-  std::vector<HostOp> ops;
-  VirtAddr at = r.start;
-  space.map.visit(r, [&](const vm::Vma& v) {
-    const VirtRange part = v.range.intersect(r);
-    if (part.start > at) plan_unmapped(space, {at, part.start}, ops);
-    at = part.end;
-    if (v.host()) {
-      // Mapped when the call was served; only its protection can have changed since.
-      space.host.visit(part, [&](const HostPiece& have) {
-        if (have.kind == HostPiece::Kind::Host && have.prot != v.prot)
-          add(ops, HostOp::Kind::Protect, {have.range, HostPiece::Kind::Host, v.prot, have.offset, nullptr});
-      });
-      return;
-    }
-    plan_mapped(space, clip(wanted(v), part), (v.prot & vm::kExec) != 0, urgency, ops);
-  });
-  if (at < r.end) plan_unmapped(space, {at, r.end}, ops);
-  return ops;
-}
 
 Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t id, const std::vector<HostOp>& ops,
                           std::size_t& from, Placement placement) {
-  const bool fixed = placement == Placement::Fixed;
   std::size_t count = 0;
   stub::Command* out = space.area->commands;
   std::map<int, int> numbers;  // our descriptors, and what they are called over there
@@ -182,50 +93,16 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
       case HostOp::Kind::Unmap: out[count++] = command(SYS_munmap, r.start, r.size()); break;
       case HostOp::Kind::Protect: out[count++] = command(SYS_mprotect, r.start, r.size(), op.piece.prot); break;
       case HostOp::Kind::Map: {
-        const bool layer = op.piece.kind == HostPiece::Kind::Layer;
-        int flags = op.flags;
-        if (layer) flags = MAP_SHARED | MAP_NORESERVE;
-        if (op.piece.kind == HostPiece::Kind::Object)
-          flags = (op.piece.object->kind() == vm::Object::Kind::File ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE;
-        if (op.piece.kind == HostPiece::Kind::Tracked) flags = MAP_SHARED | MAP_NORESERVE;
-        const Bytes offset = op.piece.kind == HostPiece::Kind::Host ? op.file_offset : op.piece.offset;
-        const int fd = layer ? -1 : source_fd(op);
+        const int fd = source_fd(op);
         if (fd >= 0 && !numbers.contains(fd)) numbers[fd] = PAGEFOLD_TRY(listener.add_fd(id, fd));
-        const int number = fd < 0 ? -1 : numbers[fd];
-        out[count] = command(SYS_mmap, fixed ? r.start : kElsewhere, r.size(), op.piece.prot, static_cast<std::uint64_t>(flags | (fixed ? MAP_FIXED : 0)),
-                             static_cast<std::uint64_t>(number), offset);
-        out[count++].use_store = layer;
-        if (fixed && is_huge_layer(op)) out[count++] = command(SYS_madvise, r.start, r.size(), MADV_DONTDUMP);
+        out[count++] = mmap_command(op, fd < 0 ? -1 : numbers[fd], placement);
+        if (placement == Placement::Fixed && is_huge_layer(op)) out[count++] = command(SYS_madvise, r.start, r.size(), MADV_DONTDUMP);
         break;
       }
     }
   }
   for (const auto& [ours, number] : numbers) out[count++] = command(SYS_close, static_cast<std::uint64_t>(number));
   return count;
-}
-
-std::vector<HostOp> hand_over(Space& space) {
-  std::vector<vm::Vma> leaving;
-  for (const auto& [start, v] : space.map.all()) {
-    const auto* file = dynamic_cast<const cache::FileObject*>(v.object.get());
-    if (file != nullptr && file->given_up() && !v.layered) leaving.push_back(v);
-  }
-  std::vector<HostOp> ops;
-  std::map<const vm::Object*, vm::ObjectRef> successors;
-  for (const vm::Vma& v : leaving) {
-    auto& successor = successors[v.object.get()];
-    if (!successor) successor = cache::successor_of(static_cast<const cache::FileObject&>(*v.object));
-    space.map.modify(v.range, [&](vm::Vma& piece) { piece.object = successor; });
-    HostOp op;
-    op.piece = {v.range, HostPiece::Kind::Host, v.prot, v.offset, nullptr};
-    op.fd = static_cast<const cache::FileObject&>(*v.object).file();
-    op.flags = v.shared ? MAP_SHARED : MAP_PRIVATE;
-    op.file_offset = v.offset;
-    op.keep_alive = v.object;
-    ops.push_back(std::move(op));
-    space.mapped_pages.erase(v.object.get());
-  }
-  return ops;
 }
 
 Result<void> register_piece(Space& space, const HostPiece& piece) {
@@ -287,7 +164,7 @@ Result<void> replace(Space& space, const Listener& listener, const HostOp& op) {
   std::size_t from = 0;
   const std::size_t count = PAGEFOLD_TRY(stage(space, listener, id, {op}, from, Placement::Anywhere));
   PAGEFOLD_CHECK(space.agent.run(listener, count));
-  const std::int64_t made = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
+  const std::int64_t made = result_of(space, 0);
   if (stub_failed(made)) return fail(static_cast<int>(-made), fmt::format("host call for {:x}", op.piece.range.start));
   const auto at = static_cast<VirtAddr>(made);
   const Bytes size = op.piece.range.size();
@@ -330,7 +207,7 @@ Result<void> carry_out(Space& space, const Listener& listener, const std::vector
     // A batch goes on after a call that failed; the host map must know of all that succeeded.
     std::size_t at = 0;
     for (std::size_t i = first; i < from; ++i) {
-      const std::int64_t result = static_cast<volatile stub::Command&>(space.area->commands[at]).result;
+      const std::int64_t result = result_of(space, at);
       at += commands_of(ops[i]);
       if (!stub_failed(result)) done.push_back(ops[i]);
       else if (outcome) outcome = fail(static_cast<int>(-result), fmt::format("host call for {:x}", ops[i].piece.range.start));
@@ -344,8 +221,8 @@ Result<std::int64_t> call_in_guest(Space& space, const Listener& listener, const
   PAGEFOLD_TRY(space.agent.wait_idle());
   space.area->commands[0] = command;
   PAGEFOLD_CHECK(space.agent.run(listener, 1));
-  const std::int64_t result = static_cast<volatile stub::Command&>(space.area->commands[0]).result;
-  if (stub_failed(result)) return fail(static_cast<int>(-result));
+  const std::int64_t result = result_of(space, 0);
+  if (stub_failed(result)) return fail(static_cast<int>(-result), fmt::format("host call {}", command.number));
   return result;
 }
 

@@ -1,8 +1,5 @@
-// Bringing the host's mappings of a guest in line with the model.
-//
-// plan() compares the two over a range and lists the host operations that are due. With Lazy, a difference may stay where
-// nothing is mapped yet and the next touch is sure to fault (the background); a fault then plans again, Eager.
-// Due operations are carried out inside the guest, by the agent or by a booting thread; commit() notes the result.
+// Bringing the host's mappings of a guest in line with the model: the operations that plan() lists are carried out inside the
+// guest, by the agent or by a booting thread; commit() notes the result and has faults in what was mapped come to the supervisor.
 // All functions want Space::mutex held.
 #pragma once
 
@@ -10,23 +7,13 @@
 
 #include "base/error.h"
 #include "kernel/listener.h"
-#include "kernel/space.h"
+#include "kernel/sync/host_plan.h"
 
 namespace pagefold::kernel {
 
-enum class Urgency { Lazy, Eager };
-
-struct HostOp {
-  enum class Kind { Map, Unmap, Protect };
-  Kind kind = Kind::Map;
-  pmap::HostPiece piece;  // Map: what to map; Unmap, Protect: range and protection
-  int fd = -1;            // Map of Kind::Host: the guest's descriptor
-  int flags = 0;          // Map of Kind::Host: the guest's flags
-  Bytes file_offset = 0;  // Map of Kind::Host
-  vm::ObjectRef keep_alive;  // owns fd until the operation is done
-};
-
-std::vector<HostOp> plan(const Space& space, VirtRange r, Urgency urgency);
+// plan + agent + commit. Nothing to do costs nothing.
+Result<void> synchronise(Space& space, const Listener& listener, VirtRange r, Urgency urgency);
+Result<void> carry_out(Space& space, const Listener& listener, const std::vector<HostOp>& ops);
 
 // Where what is mapped goes: over whatever is at its range, or to any free place.
 enum class Placement : bool { Fixed, Anywhere };
@@ -39,23 +26,10 @@ Result<std::size_t> stage(Space& space, const Listener& listener, std::uint64_t 
 void note(Space& space, const std::vector<HostOp>& ops);
 Result<void> commit(Space& space, const std::vector<HostOp>& ops);
 
-// A file of the space is about to be written by somebody (FileObject::given_up): the operations after which the host maps it
-// itself. The model is changed at once. Private mappings that may hold copies are left alone; see hand_over.h.
-std::vector<HostOp> hand_over(Space& space);
-
 // Faults in the piece come to the supervisor from now on.
 Result<void> register_piece(Space& space, const pmap::HostPiece& piece);
 
-// plan + agent + commit. Nothing to do costs nothing.
-Result<void> synchronise(Space& space, const Listener& listener, VirtRange r, Urgency urgency);
-Result<void> carry_out(Space& space, const Listener& listener, const std::vector<HostOp>& ops);
-
 // One system call made by the agent in the guest's name; its result, or its errno.
 Result<std::int64_t> call_in_guest(Space& space, const Listener& listener, const stub::Command& command);
-
-// Stores through the mapping change a fully owned file.
-bool tracked(const vm::Vma& v);
-// What the host should have for a mapping of the model.
-pmap::HostPiece wanted(const vm::Vma& v);
 
 }  // namespace pagefold::kernel
