@@ -21,10 +21,14 @@ namespace pagefold::guest_test {
 // A run in the background whose streams nobody reads; killed by its pid at the end of the test.
 class Background {
  public:
-  Background(const std::vector<std::string>& argv, const std::string& directory, const std::vector<std::string>& flags = {}) {
-    std::vector<std::string> words = {pagefold_binary(), "run", "-q"};
-    words.insert(words.end(), flags.begin(), flags.end());
-    words.emplace_back("--");
+  Background(const std::vector<std::string>& argv, const std::string& directory, const std::vector<std::string>& flags = {},
+             Mode mode = Mode::Pagefold) {
+    std::vector<std::string> words;
+    if (mode == Mode::Pagefold) {
+      words = {pagefold_binary(), "run", "-q"};
+      words.insert(words.end(), flags.begin(), flags.end());
+      words.emplace_back("--");
+    }
     words.insert(words.end(), argv.begin(), argv.end());
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());

@@ -48,7 +48,8 @@ Served FaultService::serve() {
     } else {
       lock.lock();
     }
-    const Outcome outcome = attempt();
+    Outcome outcome = attempt();
+    if (refused_) outcome = refuse();
     account(space_);
     if (raise_) {
       lock.unlock();
@@ -91,13 +92,10 @@ Served FaultService::serve() {
       const auto file = std::exchange(cold_, nullptr);
       was_cold_ = true;
       const auto read = file->ensure(cold_first_, cold_last_, cache::FileObject::Patience::Wait);
-      if (read) {
+      if (read)
         stats().frames(static_cast<std::int64_t>(bytes_of(*read)));
-      } else {
-        const std::lock_guard again(space_.mutex);
-        give_up(read.error());
-        return Served::Yes;
-      }
+      else
+        failed_to_read(cold_last_ - cold_first_, read.error());
     }
   }
 }
@@ -213,13 +211,27 @@ FaultService::Outcome FaultService::beyond_end(vm::Vma& v) {
   return Outcome::Done;
 }
 
-// The page cannot be had: no memory, or an I/O error. The thread gets SIGBUS, as from the kernel.
+// The page cannot be had: no memory, or an I/O error. The touch is refused when the locks below Space::mutex have been let go.
 FaultService::Outcome FaultService::give_up(const Error& error) {
   if (error.code == ESRCH) return Outcome::Done;
   if (pressure() != nullptr && error.code == ENOMEM) return want_more_room(error);
-  stats().note("a page could not be filled: " + error.message());
-  if (!space_.uffd.poison({fault_.address, fault_.address + kPageSize})) supervisor_.kill_space(space_);
+  refused_ = error;
   return Outcome::Done;
+}
+
+// What lies around can be what could not be read: the touched page is tried alone before the touch is refused.
+void FaultService::failed_to_read(PageIndex pages, const Error& why) {
+  if (pages == 1) unreadable_ = why;
+  alone_ = true;
+}
+
+// The file must be read, which may take long: without the locks, before the next attempt.
+FaultService::Outcome FaultService::wait_for_file(const vm::Vma& v, PageIndex first, PageIndex last) {
+  if (unreadable_) return give_up(*unreadable_);
+  cold_ = std::static_pointer_cast<cache::FileObject>(v.object);
+  cold_first_ = first;
+  cold_last_ = last;
+  return Outcome::Later;
 }
 
 // Heirs need copies of a page, and there was no room for all. A child that has it all may hold many pages of it, so ask for

@@ -1,10 +1,9 @@
-// Touches of mapped pages that fail (failures on demand, `read`). A touch is asked about once, by a thread that may wait; pages
-// that are asked about are installed alone.
+// Touches of mapped pages that fail: the page cannot be read, from its file or from the swap, or it is to be so (failures on demand,
+// `read`). A touch is asked about once, by a thread that may wait; pages that are asked about are installed alone.
 //
-// To fail, the host is shown, at this page, a part of the file's store that lies beyond its end: it raises SIGBUS (BUS_ADRERR), or
-// gives EFAULT to a system call, exactly as for a page that a disk cannot read. When the thread has got it, the page is as it was,
-// so that the next touch comes here again. The thread is held with ptrace(2) between the two; where that is not possible the page
-// goes on failing.
+// To fail, the host is shown, at this page, a store that has no pages: it raises SIGBUS (BUS_ADRERR), or gives EFAULT to a system
+// call, exactly as for a page that a disk cannot read. When the thread has got it, the page is as it was, so that the next touch
+// comes here again. The thread is held with ptrace(2) between the two; where that is not possible the page goes on failing.
 //
 // The message of a touch can be out of date: its thread was woken by another's. Then nothing happens to it.
 
@@ -30,8 +29,11 @@
 namespace pagefold::kernel {
 namespace {
 
-// Far beyond the end of any store, and a page offset that a mapping can have.
-constexpr Bytes kBeyondAnyEnd = Bytes{1} << 60;
+// Shared memory without a page.
+Result<vm::ObjectRef> nothing() {
+  static const auto empty = frame::SharedObject::create(0);
+  return empty;
+}
 
 // The next stop of a thread that is held here: its signal, and the event above the lowest 8 bits. nullopt: it has ended.
 std::optional<int> next_stop(pid_t thread, pid_t group) {
@@ -129,7 +131,7 @@ bool make_thread_touch(pid_t thread, pid_t group, Wake&& wake, Restore&& restore
 
 }  // namespace
 
-std::optional<FaultService::Outcome> FaultService::meet_failure(vm::Vma& v, const cache::FileObject& file, PageIndex page) {
+std::optional<FaultService::Outcome> FaultService::meet_failure(const cache::FileObject& file, PageIndex page) {
   Failures* failures = supervisor_.failures();
   if (failures == nullptr || met_ || failures->next_armed(space_, file, page, page + 1) != page) return std::nullopt;
   if (!asked_.empty()) return Outcome::Done;  // waits for its own touch
@@ -139,8 +141,9 @@ std::optional<FaultService::Outcome> FaultService::meet_failure(vm::Vma& v, cons
     if (must_suffer()) return Outcome::Later;  // told and waited for without the lock
   }
   met_ = true;
-  if (touch_->decision.outcome == inject::Outcome::Error) return show_nothing(v);
-  return std::nullopt;
+  if (touch_->decision.outcome != inject::Outcome::Error) return std::nullopt;
+  const auto shown = show_nothing();
+  return shown ? Outcome::Done : give_up(shown.error());
 }
 
 // Space::mutex is not held. False: the process is being killed.
@@ -164,13 +167,24 @@ PageIndex FaultService::armed_before(const cache::FileObject& file, PageIndex fi
   return first;
 }
 
-FaultService::Outcome FaultService::show_nothing(const vm::Vma& v) {
+Result<void> FaultService::show_nothing() {
+  const vm::Vma* v = space_.map.find(fault_.address);
+  if (v == nullptr) return fail(EFAULT);
   HostOp op;
-  op.piece = {{fault_.address, fault_.address + kPageSize}, pmap::HostPiece::Kind::Object, v.prot, kBeyondAnyEnd, v.object};
-  const auto done = carry_out(space_, supervisor_.listener(), {op});
-  if (!done) return give_up(done.error());
+  op.piece = {{fault_.address, fault_.address + kPageSize}, pmap::HostPiece::Kind::Object, v->prot, 0, PAGEFOLD_TRY(nothing())};
+  PAGEFOLD_CHECK(carry_out(space_, supervisor_.listener(), {op}));
   record(FaultCause::Protection, 0);
   raise_ = true;
+  return {};
+}
+
+// Only Space::mutex is held.
+FaultService::Outcome FaultService::refuse() {
+  const Error why = *std::exchange(refused_, std::nullopt);
+  if (!asked_.empty()) return Outcome::Done;  // waits for its own touch
+  if (patience_ == Patience::NoWait) return Outcome::Later;
+  stats().note("a page could not be filled: " + why.message());
+  if (!show_nothing() && !space_.uffd.poison({fault_.address, fault_.address + kPageSize})) supervisor_.kill_space(space_);
   return Outcome::Done;
 }
 

@@ -30,7 +30,7 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   // Only of a fully owned file can the frame have gone since: by truncation, or because the file was changed.
   auto* full = tracked(v) ? static_cast<cache::FullFile*>(&file) : nullptr;
   if (full != nullptr && fault_.guarded) return make_dirty(v, *full, page);
-  if (const auto failed = meet_failure(v, file, page)) return *failed;
+  if (const auto failed = meet_failure(file, page)) return *failed;
   // Sequential touches widen the window as for anonymous memory; otherwise a small block around the touch.
   VirtRange r = window(v, 0);
   const bool cached = file.resident(page);
@@ -43,16 +43,10 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   PageIndex last = std::min(first + r.pages(), file.pages());
   first = armed_before(file, first, page);
   last = armed_behind(file, page + 1, last);
-
+  if (alone_) first = page, last = page + 1;
   if (!cached) {
     const auto read = file.ensure(first, last, cache::FileObject::Patience::NoWait);
-    if (!read) {
-      if (read.error().code != EAGAIN) return give_up(read.error());
-      cold_ = std::static_pointer_cast<cache::FileObject>(v.object);
-      cold_first_ = first;
-      cold_last_ = last;
-      return Outcome::Later;
-    }
+    if (!read) return wait_for_file(v, first, last);
     was_cold_ = true;
     stats().frames(static_cast<std::int64_t>(bytes_of(*read)));
     if (!file.resident(page)) {

@@ -119,7 +119,9 @@ FaultService::Outcome FaultService::pull(vm::Vma& v, PageIndex page) {
   PageIndex end = page;
   for (; end < last && (end == page || !layer.has_heirs(end)); ++end) {
     const auto fetched = layer.fetch(end, contents + bytes_of(end - page));
-    if (!fetched) return give_up(fetched.error());
+    if (fetched) continue;
+    if (end == page) return give_up(fetched.error());
+    break;
   }
   const VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
   const auto done =
@@ -139,15 +141,10 @@ FaultService::Outcome FaultService::pull(vm::Vma& v, PageIndex page) {
 FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject& file) {
   const PageIndex file_page = page_of(v.object_offset(fault_.address));
   if (file_page >= file.pages()) return beyond_end(v);
-  if (const auto failed = meet_failure(v, file, file_page)) return *failed;
+  if (const auto failed = meet_failure(file, file_page)) return *failed;
   auto* const full = dynamic_cast<cache::FullFile*>(&file);
   const auto unchanged = file.steady(cache::FileObject::Patience::NoWait);
-  if (!unchanged) {
-    cold_ = std::static_pointer_cast<cache::FileObject>(v.object);
-    cold_first_ = file_page;
-    cold_last_ = file_page + 1;
-    return Outcome::Later;
-  }
+  if (!unchanged) return wait_for_file(v, file_page, file_page + 1);
   VirtRange wish = window(v, run_before(*space_.layer, v.layer_page(fault_.address)));
   const PageIndex first_page = page_of(v.layer),
                   copies = space_.layer->present().count_range(first_page, first_page + v.range.pages());
@@ -182,11 +179,7 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
     } else if (at > fault_.address) {
       break;
     } else {
-      if (copied.error().code != EAGAIN) return give_up(copied.error());
-      cold_ = std::static_pointer_cast<cache::FileObject>(v.object);
-      cold_first_ = file_page;
-      cold_last_ = file_page + 1;
-      return Outcome::Later;
+      return wait_for_file(v, file_page, file_page + 1);
     }
   }
   if (asked_.empty())
@@ -244,7 +237,10 @@ FaultService::Outcome FaultService::bring_back(vm::Vma& v, PageIndex page) {
   vm::Layer& layer = *space_.layer;
   PageIndex count = found_.first == page ? space_.swapped->still_out(found_) : 0;
   if (count == 0) return find_in_swap(v, page);
-  if (!fetched_) return give_up(fetched_.error());
+  if (!fetched_) {
+    failed_to_read(std::exchange(found_, {}).pages(), fetched_.error());
+    return unreadable_ ? give_up(*unreadable_) : find_in_swap(v, page);
+  }
   const auto is_guarded = [&](PageIndex p) { return layer.guarded().test(p) || layer.mirrors().test(p); };
   const bool guarded = is_guarded(page);
   const PageIndex most = page_of(in_step(v).end - fault_.address);
@@ -268,6 +264,7 @@ FaultService::Outcome FaultService::find_in_swap(vm::Vma& v, PageIndex page) {
   PageIndex most = v.grows_down ? 1 : std::min(kSwapBlock, page_of(wish.end - fault_.address));
   if (most == 1 && may_speculate() && !v.grows_down)
     most = std::min({space_.swapped->missed(page), room_, page_of(in_step(v).end - fault_.address)});
+  if (alone_) most = 1;
   found_ = space_.swapped->find(page, page + most);
   // What lies between what is found and the next page that is out needs no fault.
   if (walk_ != nullptr) {

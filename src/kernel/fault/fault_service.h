@@ -1,5 +1,5 @@
 // One fault on its way through fault.cc (what is it?), fault_private.cc (pages of the layer) and fault_object.cc (pages
-// of files and shared memory). Failures on demand: fault_failure.cc. Internal to these four.
+// of files and shared memory). Touches that fail: fault_failure.cc. Internal to these four.
 //
 // Space::mutex is held in every step, except while a file or the swap is read; then the attempt starts again.
 #pragma once
@@ -57,8 +57,9 @@ class FaultService {
   Outcome make_dirty(const vm::Vma& v, cache::FullFile& file, PageIndex page);
   Outcome serve_shared(vm::Vma& v, frame::SharedObject& shared);
   // Failures on demand (fault_failure.cc). nullopt: the touch succeeds.
-  std::optional<Outcome> meet_failure(vm::Vma& v, const cache::FileObject& file, PageIndex page);
-  Outcome show_nothing(const vm::Vma& v);
+  std::optional<Outcome> meet_failure(const cache::FileObject& file, PageIndex page);
+  Result<void> show_nothing();
+  Outcome refuse();
   [[nodiscard]] bool must_suffer() const { return touch_ != nullptr && !touch_->decision.hits.empty(); }
   bool suffer();
   void raise();
@@ -71,6 +72,8 @@ class FaultService {
   // The private page is the program's own from now on.
   Outcome stop_following(PageIndex page);
   Outcome give_up(const Error& error);
+  Outcome wait_for_file(const vm::Vma& v, PageIndex first, PageIndex last);
+  void failed_to_read(PageIndex pages, const Error& why);
   Outcome want_more_room(const Error& error);
   Outcome bring_back(vm::Vma& v, PageIndex page);
   Outcome find_in_swap(vm::Vma& v, PageIndex page);
@@ -139,6 +142,9 @@ class FaultService {
   Before before_ = Before::WriteBack;
   std::shared_ptr<cache::FullFile> changing_;
   PageIndex changing_page_ = 0;
+  bool alone_ = false;                // a read of more than the touched page has failed
+  std::optional<Error> unreadable_;   // so has one of the touched page
+  std::optional<Error> refused_;      // why the page cannot be had
   bool met_ = false, raise_ = false;  // a failure on demand has been asked about; SIGBUS is to be raised
   std::unique_ptr<Failures::Touch> touch_;
   std::shared_ptr<const event::CodeSnapshot> code_;  // where the thread is, if stores are recorded
