@@ -172,17 +172,22 @@ void on_munmap(const Call& call) {
   const Bytes length = page_up(call.argument(1));
   if (!page_aligned(start) || length == 0 || call.argument(1) > kUserTop || start > kUserTop - length) return call.fail(EINVAL);
   const VirtRange r{start, start + length};
-  if (reserved(r)) return call.fail(EINVAL);
+  // Pagefold's own addresses look free to the program: nothing is to go there, and what lies on both sides goes.
+  const VirtRange below{r.start, std::clamp(stub::kReservedStart, r.start, r.end)};
+  const VirtRange above{std::clamp(stub::kReservedEnd, r.start, r.end), r.end};
   Space& space = call.space();
   std::unique_lock lock(space.mutex);
   space.wait_for_fork(lock);
   if (unmap_would_split_too_many(space, r)) return call.fail(ENOMEM);
-  auto done = unmap_range(space, r);
-  if (done) done = synchronise(space, call.supervisor.listener(), r, Urgency::Lazy);
+  Result<void> done;
+  for (const VirtRange part : {below, above}) {
+    if (part.empty() || !done) continue;
+    done = unmap_range(space, part);
+    if (done) done = synchronise(space, call.supervisor.listener(), part, Urgency::Lazy);
+  }
   lock.unlock();
   if (OwnFiles* files = call.supervisor.own_files()) files->settle();
   call.finish(done);
 }
-
 
 }  // namespace pagefold::kernel

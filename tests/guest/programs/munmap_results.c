@@ -27,5 +27,14 @@ int main(void) {
   CHECK(all_are(area + 4 * PAGE, PAGE, 0));
   SHOW(munmap(area, 10 * PAGE));
   show_maps("nothing", area, 10 * PAGE);
+
+  // Low addresses that look free, and everything at once, the program itself included.
+  SHOW(munmap((void*)0x10000, 4 * MIB - 0x10000));
+  const pid_t child = fork_child();
+  if (child == 0) {
+    munmap(0, 0x7ffffffff000);
+    leave(1);
+  }
+  show_end("a process that has unmapped itself", child);
   return 0;
 }
