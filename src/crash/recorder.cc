@@ -163,7 +163,18 @@ void Recorder::catch_up(const Caller& caller, Compare compare) {
   pending_.erase(mine);
 }
 
-void Recorder::observe(const Caller& caller, Compare compare) {
+// Who has done what no write, truncation or allocation explains: a call that may change names, the caller's own if it was in one.
+// `caller` has come to its next call by now; a change that no call announced is seen there.
+event::FileWatch::Caller Recorder::author_of_the_rest(const Caller& caller) const {
+  const auto may_have = [](const auto& entry) { return entry.second.intent.kind == Kind::Other; };
+  const auto own = pending_.find(caller.thread);
+  if (own != pending_.end() && may_have(*own)) return own->second.caller;
+  const auto other = std::ranges::find_if(pending_, may_have);
+  return other != pending_.end() ? other->second.caller : caller;
+}
+
+void Recorder::observe(const Caller& came, Compare compare) {
+  const Caller caller = author_of_the_rest(came);
   std::map<Name, Found> found;
   scan(selection_.directory, kRoot, found);
   compare_names(caller, found);

@@ -68,7 +68,8 @@ class Recorder final : public event::FileWatch {
   enum class Compare : bool { WhereDue, Everywhere };
   // Records what has happened. `caller` has come back from its last call.
   void catch_up(const Caller& caller, Compare compare = Compare::WhereDue);
-  void observe(const Caller& caller, Compare compare);
+  [[nodiscard]] Caller author_of_the_rest(const Caller& caller) const;
+  void observe(const Caller& came, Compare compare);
   void scan(const std::string& path, FileNumber directory, std::map<Name, Found>& found);
   FileId meet(const Name& name, const Found& found, const std::string& path);
   void compare_names(const Caller& caller, const std::map<Name, Found>& found);

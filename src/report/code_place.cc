@@ -1,6 +1,5 @@
 #include "report/code_place.h"
 
-#include <cxxabi.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "report/function_name.h"
 #include "report/summary.h"
 
 // libdwfl can ask a server for debugging information, and for that loads a library when the command starts. The command links no
@@ -33,12 +33,6 @@ std::string_view file_name(std::string_view path) { return path.substr(path.rfin
 bool is_runtime(std::string_view name) {
   constexpr std::string_view kRuntime[] = {"libc.so.", "libc-2.", "libpthread", "ld-linux", "ld-pagefold", "ld-musl", "[vdso]"};
   return std::ranges::any_of(kRuntime, [&](std::string_view prefix) { return name.starts_with(prefix); });
-}
-
-std::string demangled(const char* name) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), ::free);
-  return status == 0 ? text.get() : name;
 }
 
 // What is added to the file's addresses, given where the segment at `offset` of the file lies.
@@ -136,7 +130,7 @@ std::string describe(Dwfl* files, Dwarf_Addr at) {
   Dwarf_Addr bias = 0;
   ::dwfl_module_getelf(module, &bias);
   const char* const function = function_at(module, at, into);
-  std::string text = function == nullptr ? fmt::format("{}+{:#x}", name, at - bias) : fmt::format("{}+{:#x} ({})", demangled(function), into, name);
+  std::string text = function == nullptr ? fmt::format("{}+{:#x}", name, at - bias) : fmt::format("{}+{:#x} ({})", function_name(function), into, name);
   int line = 0;
   if (Dwfl_Line* const source = ::dwfl_module_getsrc(module, at))
     if (const char* file = ::dwfl_lineinfo(source, nullptr, &line, nullptr, nullptr, nullptr)) text += fmt::format(", {}:{}", file_name(file), line);

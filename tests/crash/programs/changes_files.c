@@ -118,12 +118,31 @@ static void room(void) {
   MUST(ftruncate(fd, 2 * kPage));
 }
 
+// Each step in a function of its own.
+#define STEP(name, call) \
+  static __attribute__((noinline)) void name(void) { MUST(call); __asm__ volatile(""); }
+STEP(creates, open("a", O_RDWR | O_CREAT, 0644))
+STEP(renames, rename("a", "b"))
+STEP(links, link("b", "c"))
+STEP(makes_a_directory, mkdir("d", 0755))
+STEP(makes_a_link, symlink("b", "s"))
+STEP(unlinks, unlink("c"))
+STEP(truncates, truncate("b", kPage))
+STEP(truncates_by_opening, open("b", O_RDWR | O_TRUNC))
+STEP(removes, rmdir("d"))
+
+static void places(void) {
+  creates(), renames(), links(), makes_a_directory(), makes_a_link();
+  unlinks(), truncates(), truncates_by_opening(), removes();
+}
+
 int main(int argc, char** argv) {
   static const struct {
     const char* name;
     void (*run)(void);
   } kWays[] = {{"names", names},     {"nameless", nameless},   {"copies", copies}, {"descriptors", descriptors},
-               {"mapping", mapping}, {"processes", processes}, {"room", room}};
+               {"mapping", mapping}, {"processes", processes}, {"room", room},
+               {"places", places}};
   if (argc < 3 || chdir(argv[2]) != 0) return 2;
   for (size_t i = 0; i < sizeof kWays / sizeof *kWays; ++i)
     if (strcmp(argv[1], kWays[i].name) == 0) return kWays[i].run(), 0;
