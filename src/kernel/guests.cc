@@ -36,10 +36,9 @@ std::optional<Task> Guests::task(pid_t tid) {
     if (tid == root_) return Task{tid, tid, nullptr};
   }
   if (tid == 0) return std::nullopt;
-  const auto group_text = host_status_field(tid, "Tgid:");
-  const auto parent_text = host_status_field(tid, "PPid:");
-  if (!group_text || !parent_text) return std::nullopt;
-  const pid_t group = std::stoi(*group_text), parent = std::stoi(*parent_text);
+  const auto family = host_family(tid);
+  if (!family) return std::nullopt;
+  const auto [group, parent] = *family;
   const std::lock_guard lock(mutex_);
   Task found{tid, group, nullptr};
   if (const auto it = tasks_.find(group); it != tasks_.end()) {

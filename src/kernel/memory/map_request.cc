@@ -38,9 +38,9 @@ Result<void> try_map(int fd, std::uint64_t flags) {
   return {};
 }
 
-Result<Backing> file_backing(const Call& call, const MapRequest& m) {
+Result<Backing> file_backing(const Call& call, const MapRequest& m, UniqueFd file) {
   Backing backing;
-  backing.fd = PAGEFOLD_TRY(borrow(call, m.fd));
+  backing.fd = std::move(file);
   const int mode = ::fcntl(backing.fd.get(), F_GETFL);
   if ((mode & O_PATH) != 0) return fail(EBADF);
   if (beyond_any_file(backing.fd.get(), m)) return fail(EOVERFLOW);
@@ -85,8 +85,8 @@ Result<Backing> anonymous_backing(const Call& call, const MapRequest& m) {
 
 }  // namespace
 
-Result<Backing> backing_of(const Call& call, const MapRequest& m) {
-  return m.anonymous() ? anonymous_backing(call, m) : file_backing(call, m);
+Result<Backing> backing_of(const Call& call, const MapRequest& m, UniqueFd file) {
+  return m.anonymous() ? anonymous_backing(call, m) : file_backing(call, m, std::move(file));
 }
 
 Result<void> check_limits(const Space& space, const MapRequest& m, VirtRange r) {

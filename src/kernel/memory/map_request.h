@@ -43,7 +43,8 @@ struct Backing {
 };
 
 // Makes sure that it can be mapped as asked: EACCES, EBADF, EINVAL, EOVERFLOW, EPERM and what the file's own mmap says.
-Result<Backing> backing_of(const Call& call, const MapRequest& m);
+// file: the guest's descriptor m.fd as our own (borrow), unless the mapping is anonymous.
+Result<Backing> backing_of(const Call& call, const MapRequest& m, UniqueFd file);
 
 // RLIMIT_AS and RLIMIT_DATA: ENOMEM. What lies in r will be replaced and does not count. Space::mutex held.
 Result<void> check_limits(const Space& space, const MapRequest& m, VirtRange r);

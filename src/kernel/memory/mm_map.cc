@@ -71,14 +71,14 @@ Result<void> synchronise_mapped(Space& space, const Listener& listener, VirtRang
 
 Result<VirtAddr> map(const Call& call, MapRequest m) {
   if (!page_aligned(m.offset)) return fail(EINVAL);
-  Backing backing;
-  if (!m.anonymous()) backing.fd = PAGEFOLD_TRY(borrow(call, m.fd));
+  UniqueFd file;
+  if (!m.anonymous()) file = PAGEFOLD_TRY(borrow(call, m.fd));
   if (m.anonymous() && (m.flags & MAP_HUGETLB) != 0) return fail(ENOMEM);
   if (m.length == 0) return fail(EINVAL);
   if (m.length > kUserTop) return fail(ENOMEM);
   m.length = page_up(m.length);
   if (m.offset + m.length < m.offset) return fail(EOVERFLOW);
-  backing = PAGEFOLD_TRY(backing_of(call, m));
+  Backing backing = PAGEFOLD_TRY(backing_of(call, m, std::move(file)));
 
   Space& space = call.space();
   std::unique_lock lock(space.mutex);

@@ -1,9 +1,10 @@
 #include "kernel/process/host_proc.h"
 
-#include <sys/resource.h>
-
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -55,14 +56,43 @@ Result<std::vector<HostMapping>> host_mappings(pid_t pid) {
 
 UniqueFd open_memory(pid_t pid) { return UniqueFd(::open(fmt::format("/proc/{}/mem", pid).c_str(), O_RDWR | O_CLOEXEC)); }
 
+namespace {
+
+std::optional<std::string> field_of(const std::string& status, const char* field) {
+  const auto at = status.find(fmt::format("\n{}", field));
+  if (at == std::string::npos) return std::nullopt;
+  const auto from = status.find_first_not_of(" \t", at + 1 + std::string_view(field).size());
+  const auto to = status.find('\n', from);
+  return status.substr(from, to - from);
+}
+
+// linux/pidfd.h of Linux 6.13: the kernel says what a pidfd is of, which takes a tenth of the time of its text.
+struct PidfdInfo {
+  std::uint64_t mask, cgroup;
+  std::uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid, spare;
+};
+constexpr unsigned kPidfdThread = O_EXCL;
+constexpr std::uint64_t kPidfdInfoPid = 1;
+constexpr unsigned long kPidfdGetInfo = _IOWR(0xFF, 11, PidfdInfo);
+
+}  // namespace
+
+std::optional<HostFamily> host_family(pid_t tid) {
+  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, tid, kPidfdThread)));
+  PidfdInfo info{};
+  info.mask = kPidfdInfoPid;
+  if (pidfd && ::ioctl(pidfd.get(), kPidfdGetInfo, &info) == 0 && info.tgid != 0)
+    return HostFamily{static_cast<pid_t>(info.tgid), static_cast<pid_t>(info.ppid)};
+  const auto status = read_host_file(fmt::format("/proc/{}/status", tid));
+  if (!status) return std::nullopt;
+  const auto group = field_of(*status, "Tgid:"), parent = field_of(*status, "PPid:");
+  if (!group || !parent) return std::nullopt;
+  return HostFamily{std::stoi(*group), std::stoi(*parent)};
+}
+
 std::optional<std::string> host_status_field(pid_t tid, const char* field) {
   const auto text = read_host_file(fmt::format("/proc/{}/status", tid));
-  if (!text) return std::nullopt;
-  const auto at = text->find(fmt::format("\n{}", field));
-  if (at == std::string::npos) return std::nullopt;
-  const auto from = text->find_first_not_of(" \t", at + 1 + std::string_view(field).size());
-  const auto to = text->find('\n', from);
-  return text->substr(from, to - from);
+  return text ? field_of(*text, field) : std::nullopt;
 }
 
 Bytes host_limit(pid_t pid, std::string_view name) {

@@ -26,10 +26,15 @@ struct HostMapping {
 Result<std::vector<HostMapping>> host_mappings(pid_t pid);
 // The whole of a small file of /proc.
 Result<std::string> read_host_file(const std::string& path);
-// The value of a field of /proc/PID/status ("Tgid:"), white space trimmed.
 // The process's memory, for as long as this address space lives.
 UniqueFd open_memory(pid_t pid);
 
+// The process a thread belongs to, and that process's parent; nothing when the thread is gone.
+struct HostFamily {
+  pid_t group, parent;
+};
+std::optional<HostFamily> host_family(pid_t tid);
+// The value of a field of /proc/PID/status ("Tgid:"), white space trimmed.
 std::optional<std::string> host_status_field(pid_t tid, const char* field);
 // A soft limit in /proc/PID/limits ("Max stack size"), for processes of other users where Pagefold lacks CAP_SYS_RESOURCE;
 // RLIM_INFINITY if there is none.
