@@ -15,6 +15,18 @@ constexpr PageIndex kStep = 32;
 
 bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
+// Runs of the set in [first, last), `most` pages altogether.
+FileObject::Runs runs_of(const vm::PageSet& set, PageIndex first, PageIndex last, PageIndex most) {
+  FileObject::Runs runs;
+  set.for_each_run(first, last, [&](PageIndex from, PageIndex to) {
+    to = from + std::min(to - from, most);
+    if (from == to) return;
+    most -= to - from;
+    runs.emplace_back(from, to);
+  });
+  return runs;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<FileObject>> FileObject::create(UniqueFd file, const struct stat& status, std::string name) {
@@ -86,28 +98,30 @@ void FileObject::note_copied(PageIndex first, PageIndex last) {
   copied_.set_range(first, last);
 }
 
+void FileObject::note_cleared(PageIndex first, PageIndex last) {
+  const std::lock_guard lock(mutex_);
+  cleared_.set_range(first, last);
+}
+
 FileObject::Runs FileObject::usually_mapped(PageIndex first, PageIndex last, PageIndex most) const {
   const std::lock_guard lock(mutex_);
-  return resident_runs(mapped_, first, last, most);
+  Runs runs;
+  for (const auto& [from, to] : runs_of(mapped_, first, last, ~PageIndex{0}))
+    for (const auto& [start, end] : runs_of(resident_, from, to, most)) {
+      runs.emplace_back(start, end);
+      most -= end - start;
+    }
+  return runs;
 }
 
 FileObject::Runs FileObject::usually_copied(PageIndex first, PageIndex last, PageIndex most) const {
   const std::lock_guard lock(mutex_);
-  return resident_runs(copied_, first, last, most);
+  return runs_of(copied_, first, last, most);
 }
 
-FileObject::Runs FileObject::resident_runs(const vm::PageSet& of, PageIndex first, PageIndex last,
-                                           PageIndex most) const {
-  Runs runs;
-  of.for_each_run(first, last, [&](PageIndex from, PageIndex to) {
-    resident_.for_each_run(from, to, [&](PageIndex start, PageIndex end) {
-      end = std::min(end, start + most);
-      if (start == end) return;
-      most -= end - start;
-      runs.emplace_back(start, end);
-    });
-  });
-  return runs;
+FileObject::Runs FileObject::usually_cleared(PageIndex first, PageIndex last, PageIndex most) const {
+  const std::lock_guard lock(mutex_);
+  return runs_of(cleared_, first, last, most);
 }
 
 Result<Bytes> FileObject::read_file(Bytes offset, void* to, Bytes length, Patience patience) const {

@@ -54,17 +54,20 @@ class FileObject : public vm::Object {
   // Reads [first, last) into frames where absent; last <= pages(). Returns how many pages were read.
   // EAGAIN: NoWait and the host would have had to wait. EIO and others: the read failed.
   Result<PageIndex> ensure(PageIndex first, PageIndex last, Patience patience);
-  // What guests have needed of the file so far, so that the next one gets it at once: pages mapped around touches, and
-  // pages of which private copies were made. Asked for [first, last): runs of resident pages, `most` pages altogether.
   // The page was touched by a guest.
   void note_touched(PageIndex page) {
     if (listener_) listener_->touched(page);
   }
+  // What guests have needed of the file so far, so that the next one gets it at once: pages mapped around touches, pages of which
+  // private copies were made, and zeros behind the end of such a mapping, numbered as if the file went on there. Asked for
+  // [first, last): runs, `most` pages altogether; of pages to be mapped only those that are resident.
   void note_mapped(PageIndex first, PageIndex last);
   void note_copied(PageIndex first, PageIndex last);
+  void note_cleared(PageIndex first, PageIndex last);
   using Runs = std::vector<std::pair<PageIndex, PageIndex>>;
   [[nodiscard]] Runs usually_mapped(PageIndex first, PageIndex last, PageIndex most) const;
   [[nodiscard]] Runs usually_copied(PageIndex first, PageIndex last, PageIndex most) const;
+  [[nodiscard]] Runs usually_cleared(PageIndex first, PageIndex last, PageIndex most) const;
   // A fully owned file changes while it is mapped: until the lock is let go it does not. Empty for other files.
   // EAGAIN: NoWait, and it is being changed.
   [[nodiscard]] virtual Result<std::shared_lock<std::shared_mutex>> steady([[maybe_unused]] Patience patience) const {
@@ -97,11 +100,10 @@ class FileObject : public vm::Object {
   mutable std::shared_mutex contents_;
   mutable std::mutex mutex_;
   std::condition_variable filled_;
-  vm::PageSet resident_, filling_, mapped_, copied_;
+  vm::PageSet resident_, filling_, mapped_, copied_, cleared_;
   std::shared_ptr<vm::FrameListener> listener_;
 
  private:
-  Runs resident_runs(const vm::PageSet& of, PageIndex first, PageIndex last, PageIndex most) const;
   Result<Bytes> read_file(Bytes offset, void* to, Bytes length, Patience patience) const;
 
   UniqueFd reader_;

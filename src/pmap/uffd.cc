@@ -137,9 +137,10 @@ Result<void> Uffd::write_protect(VirtRange r) const {
   return {};
 }
 
-Result<void> Uffd::allow_writes(VirtRange r) const {
+Result<void> Uffd::allow_writes(VirtRange r, Wake wake) const {
   uffdio_writeprotect request{};
   request.range = {r.start, r.size()};
+  request.mode = wake == Wake::Yes ? 0 : UFFDIO_WRITEPROTECT_MODE_DONTWAKE;
   while (::ioctl(fd_.get(), UFFDIO_WRITEPROTECT, &request) != 0) {
     if (errno == EAGAIN) continue;
     if (errno == ESRCH || errno == ENOENT) break;

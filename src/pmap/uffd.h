@@ -45,7 +45,7 @@ class Uffd {
   // With Guard::Yes (Linux 6.4), write-protected where registered as tracked.
   Result<Filled> map_present(VirtRange r, Wake wake, Guard guard = Guard::No) const;
   Result<void> write_protect(VirtRange r) const;
-  Result<void> allow_writes(VirtRange r) const;
+  Result<void> allow_writes(VirtRange r, Wake wake = Wake::Yes) const;
   // Accesses to r raise SIGBUS from now on (Linux 6.6); false when the kernel cannot.
   [[nodiscard]] bool poison(VirtRange r) const;
   void wake(VirtRange r) const;

@@ -27,6 +27,12 @@ std::int64_t faults(const nlohmann::json& story) {
   return all;
 }
 
+// Those that gave a program memory of its own.
+std::int64_t private_faults(const nlohmann::json& story) {
+  return story.at("faults").at("zero_fill").at("count").get<std::int64_t>() +
+         story.at("faults").at("copy_on_write").at("count").get<std::int64_t>();
+}
+
 std::int64_t ahead(const nlohmann::json& story) {
   return story.at("memory").at("peak_speculative_bytes").get<std::int64_t>();
 }
@@ -38,6 +44,14 @@ TEST(FaultAround, WhatOneProgramNeededOfAFileTheNextGetsAtItsFirstTouch) {
   };
   // Faults of the shell's side of a fork are counted here, too; a program that starts alone has none of these.
   EXPECT_LT((loop(9) - loop(1)) / 8, alone * 3 / 4);
+}
+
+// The program touches some thirty pages of its data and bss at each start; what it spawns others from is not forked.
+TEST(FaultAround, APrivatePageThatOneStartNeededTheNextStartGetsWithTheOthers) {
+  const auto starts = [](const char* count) {
+    return private_faults(story({guest_directory() + "/data_and_bss_at_every_start", count}));
+  };
+  EXPECT_LT((starts("9") - starts("1")) / 8, 10);
 }
 
 TEST(FaultAround, OfOnePageBringsNothingAheadOfNeed) {

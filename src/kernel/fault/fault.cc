@@ -30,6 +30,12 @@ constexpr int kMostReadsInVain = 500;
 }  // namespace
 
 Served FaultService::serve() {
+  const Served served = serve_once_possible();
+  if (!wake_.empty()) space_.uffd.wake(wake_);
+  return served;
+}
+
+Served FaultService::serve_once_possible() {
   Room room;
   for (;;) {
     // Room comes first: to make some, others' locks may have to be taken, and this space's own.

@@ -74,7 +74,7 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   r = {start, start + bytes_of(last - first)};
   file.note_touched(page);
   const bool stores = full != nullptr && fault_.write;
-  const auto done = space_.uffd.map_present(r, stores ? pmap::Uffd::Wake::No : pmap::Uffd::Wake::Yes,
+  const auto done = space_.uffd.map_present(r, stores ? pmap::Uffd::Wake::No : later(r),
                                             full != nullptr ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No);
   if (!done && done.error().code == EFAULT && space_.own_files != nullptr) {  // cut off, or changed
     space_.uffd.wake(here);
@@ -112,32 +112,6 @@ FaultService::Outcome FaultService::make_dirty(const vm::Vma& v, cache::FullFile
   return Outcome::Done;
 }
 
-void FaultService::map_history(cache::FileObject& file) {
-  if (armed_behind(file, 0, file.pages()) < file.pages()) return;
-  const bool full = dynamic_cast<cache::FullFile*>(&file) != nullptr;
-  for (const auto& [start, v] : space_.map.all()) {
-    if (v.object.get() != &file || (full && v.layered)) continue;
-    const pmap::HostPiece want = wanted(v);
-    // Where the host lags behind the model, the page tables there belong to something else.
-    space_.host.visit(v.range, [&](const pmap::HostPiece& have) {
-      if (!have.same_source(want)) return;
-      const vm::Vma part = vm::clip(v, have.range);
-      part.layered ? copy_history(part, file) : map_history_of(part, file);
-    });
-  }
-}
-
-void FaultService::map_history_of(const vm::Vma& v, cache::FileObject& file) {
-  constexpr PageIndex kMost = 1024;
-  const PageIndex first = page_of(v.offset);
-  for (const auto& [from, to] : file.usually_mapped(first, first + v.range.pages(), kMost)) {
-    const VirtAddr at = v.range.start + bytes_of(from - first);
-    const auto done = space_.uffd.map_present({at, at + bytes_of(to - from)}, pmap::Uffd::Wake::No,
-                                              tracked(v) ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No);
-    if (done) space_.mapped_pages[&file].set_range(from, from + page_of(done->reached));
-  }
-}
-
 FaultService::Outcome FaultService::serve_shared(vm::Vma& v, frame::SharedObject& shared) {
   const std::lock_guard lock(shared.mutex);
   const PageIndex page = page_of(v.object_offset(fault_.address));
@@ -159,7 +133,7 @@ FaultService::Outcome FaultService::serve_shared(vm::Vma& v, frame::SharedObject
   VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
   if (!present) r = within_room(r);
   const auto done =
-      present ? space_.uffd.map_present(r, pmap::Uffd::Wake::Yes) : space_.uffd.zero(r, pmap::Uffd::Wake::Yes);
+      present ? space_.uffd.map_present(r, later(r)) : space_.uffd.zero(r, later(r));
   if (!done) return give_up(done.error());
   r = finish(r, *done);
   if (!present) {
@@ -180,7 +154,7 @@ FaultService::Outcome FaultService::bring_back(vm::Vma& v, frame::SharedObject& 
   const auto got = shared.frames().read(bytes_of(page), contents, kPageSize);
   if (!got) return give_up(got.error());
   const VirtRange here{fault_.address, fault_.address + kPageSize};
-  const auto done = space_.uffd.copy(here, contents, pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  const auto done = space_.uffd.copy(here, contents, pmap::Uffd::Guard::No, later(here));
   if (!done) return give_up(done.error());
   if (finish(here, *done).empty()) return Outcome::Done;
   shared.frames().filled(page, page + 1, vm::FillReason::Needed);

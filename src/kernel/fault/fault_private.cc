@@ -16,15 +16,6 @@ constexpr PageIndex kSwapBlock = 64;
 // relocation first of all.
 constexpr PageIndex kCopyBlock = 8, kSomeCopies = 2;
 
-// The run of pages around the fault, within r, that have neither a frame nor an ancestor's.
-VirtRange fresh_run(const vm::Layer& layer, const vm::Vma& v, VirtRange r, VirtAddr at) {
-  const PageIndex page = v.layer_page(at), first = v.layer_page(r.start), last = first + r.pages();
-  const PageIndex end = std::min(layer.present().next(page, last), layer.inherited().next(page, last));
-  PageIndex start = page;
-  while (start > first && !layer.present().test(start - 1) && !layer.inherited().test(start - 1)) --start;
-  return {r.start + bytes_of(start - first), r.start + bytes_of(end - first)};
-}
-
 // Pages present right before this one: a walk that came from there.
 PageIndex run_before(const vm::Layer& layer, PageIndex page) {
   PageIndex run = 0;
@@ -33,6 +24,14 @@ PageIndex run_before(const vm::Layer& layer, PageIndex page) {
 }
 
 }  // namespace
+
+VirtRange fresh_run(const vm::Layer& layer, const vm::Vma& v, VirtRange r, VirtAddr at) {
+  const PageIndex page = v.layer_page(at), first = v.layer_page(r.start), last = first + r.pages();
+  const PageIndex end = std::min(layer.present().next(page, last), layer.inherited().next(page, last));
+  PageIndex start = page;
+  while (start > first && !layer.present().test(start - 1) && !layer.inherited().test(start - 1)) --start;
+  return {r.start + bytes_of(start - first), r.start + bytes_of(end - first)};
+}
 
 FaultService::Outcome FaultService::serve_layer(vm::Vma& v) {
   const std::lock_guard family(space_.layer->mutex());
@@ -61,7 +60,7 @@ FaultService::Outcome FaultService::map_again(PageIndex page) {
   }
   const auto guard = layer.mirrors().test(page) ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No;
   layer.frames().stay(page, page + 1);
-  const auto done = space_.uffd.map_present(here, pmap::Uffd::Wake::Yes, guard);
+  const auto done = space_.uffd.map_present(here, later(here), guard);
   if (!done) return give_up(done.error());
   finish(here, *done);
   layer.note_touched(page);
@@ -71,10 +70,11 @@ FaultService::Outcome FaultService::map_again(PageIndex page) {
 }
 
 FaultService::Outcome FaultService::break_sharing(PageIndex page) {
+  const VirtRange here{fault_.address, fault_.address + kPageSize};
   vm::Layer& layer = *space_.layer;
   layer.frames().stay(page, page + 1);
   if (!layer.guarded().test(page)) {  // an eviction held the store back
-    const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
+    const auto allowed = space_.uffd.allow_writes(here, later(here));
     return allowed ? Outcome::Done : give_up(allowed.error());
   }
   const auto copies = layer.push(page);
@@ -82,7 +82,7 @@ FaultService::Outcome FaultService::break_sharing(PageIndex page) {
   layer.unguard(page);
   layer.note_touched(page);
   layer.note_hot(page);
-  const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
+  const auto allowed = space_.uffd.allow_writes(here, later(here));
   if (!allowed) return give_up(allowed.error());
   record(FaultCause::CopyOnWrite, bytes_of(*copies));
   return Outcome::Done;
@@ -125,7 +125,7 @@ FaultService::Outcome FaultService::pull(vm::Vma& v, PageIndex page) {
   }
   const VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
   const auto done =
-      space_.uffd.copy(r, contents, guard ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+      space_.uffd.copy(r, contents, guard ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, later(r));
   if (!done) return give_up(done.error());
   const VirtRange filled = finish(r, *done);
   if (filled.empty()) return Outcome::Done;
@@ -185,7 +185,7 @@ FaultService::Outcome FaultService::fill_from_file(vm::Vma& v, cache::FileObject
   if (asked_.empty())
     file.note_copied(page_of(v.object_offset(r.start)), page_of(v.object_offset(r.start)) + r.pages());
   if (full != nullptr) return fill_mirrors(v, r, contents + (r.start - around.start));
-  const auto done = space_.uffd.copy(r, contents + (r.start - around.start), pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  const auto done = space_.uffd.copy(r, contents + (r.start - around.start), pmap::Uffd::Guard::No, later(r));
   if (done && fault_.write) {
     const VirtRange stored = asked_.empty() ? VirtRange{fault_.address, fault_.address + kPageSize} : r;
     space_.layer->note_stored(v.layer_page(stored.start), v.layer_page(stored.end));
@@ -210,27 +210,6 @@ FaultService::Outcome FaultService::fill_mirrors(vm::Vma& v, VirtRange r, const 
   return Outcome::Done;
 }
 
-// Pages of which earlier guests came to have copies of their own.
-void FaultService::copy_history(const vm::Vma& v, cache::FileObject& file) {
-  constexpr PageIndex kMost = 64;  // a data segment that is larger is left to its touches
-  if (pressure() != nullptr) return;
-  const std::lock_guard family(space_.layer->mutex());
-  const PageIndex first = page_of(v.offset);
-  for (const auto& [from, to] : file.usually_copied(first, first + v.range.pages(), kMost)) {
-    const VirtAddr at = v.range.start + bytes_of(from - first);
-    const VirtRange r = fresh_run(*space_.layer, v, {at, at + bytes_of(to - from)}, at);
-    if (r.empty()) continue;
-    std::byte* contents = scratch(r.size());
-    for (VirtAddr a = r.start; a < r.end; a += kPageSize)
-      if (!file.copy_page(page_of(v.object_offset(a)), contents + (a - r.start), cache::FileObject::Patience::NoWait))
-        return;
-    const auto done = space_.uffd.copy(r, contents, pmap::Uffd::Guard::No, pmap::Uffd::Wake::No);
-    if (!done) return;
-    for (VirtAddr a = r.start; a < r.start + done->reached; a += kPageSize)
-      space_.layer->note_filled(v.layer_page(a), true);
-  }
-}
-
 // A page whose contents are in the swap gets a frame again. A walk brings those behind it along, as far as one access to the
 // swap has them.
 FaultService::Outcome FaultService::bring_back(vm::Vma& v, PageIndex page) {
@@ -247,7 +226,7 @@ FaultService::Outcome FaultService::bring_back(vm::Vma& v, PageIndex page) {
   PageIndex alike = 1;
   while (alike < std::min(count, most) && is_guarded(page + alike) == guarded) ++alike;
   const VirtRange r{fault_.address, fault_.address + bytes_of(alike)};
-  const auto done = space_.uffd.copy(r, contents_, guarded ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, pmap::Uffd::Wake::Yes);
+  const auto done = space_.uffd.copy(r, contents_, guarded ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, later(r));
   if (!done) return give_up(done.error());
   const VirtRange there = finish(r, *done);
   if (there.empty()) return Outcome::Done;
@@ -287,7 +266,9 @@ void FaultService::tell_reclaimer(PageIndex first, PageIndex last, PageIndex tou
 FaultService::Outcome FaultService::clear(vm::Vma& v) {
   const VirtRange r =
       fresh_run(*space_.layer, v, window(v, run_before(*space_.layer, v.layer_page(fault_.address))), fault_.address);
-  return filled(v, r, space_.uffd.zero(r, pmap::Uffd::Wake::Yes), FaultCause::ZeroFill);
+  const auto done = space_.uffd.zero(r, later(r));
+  if (done) note_cleared(v, {r.start, r.start + done->reached});
+  return filled(v, r, done, FaultCause::ZeroFill);
 }
 
 FaultService::Outcome FaultService::filled(vm::Vma& v, VirtRange r, const Result<pmap::Filled>& done,

@@ -1,5 +1,6 @@
 // One fault on its way through fault.cc (what is it?), fault_private.cc (pages of the layer) and fault_object.cc (pages
-// of files and shared memory). Touches that fail: fault_failure.cc. Internal to these four.
+// of files and shared memory). What comes with a first touch: fault_history.cc. Touches that fail: fault_failure.cc. Internal to
+// these five.
 //
 // Space::mutex is held in every step, except while a file or the swap is read; then the attempt starts again.
 #pragma once
@@ -16,6 +17,9 @@
 #include "kernel/pressure/pressure.h"
 
 namespace pagefold::kernel {
+
+// The run of pages around `at`, within r, that have neither a frame nor an ancestor's. The layer's mutex held.
+VirtRange fresh_run(const vm::Layer& layer, const vm::Vma& v, VirtRange r, VirtAddr at);
 
 class FaultService {
  public:
@@ -40,6 +44,7 @@ class FaultService {
     return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   }
 
+  Served serve_once_possible();
   Outcome attempt();
   bool try_lock(std::unique_lock<std::mutex>& lock) const;
   [[nodiscard]] PageIndex wish() const;  // frames that would be welcome
@@ -79,10 +84,16 @@ class FaultService {
   Outcome find_in_swap(vm::Vma& v, PageIndex page);
   Outcome bring_back(vm::Vma& v, frame::SharedObject& shared, PageIndex page);
   vm::Vma* grow_stack();
-  // What earlier guests needed of this file, mapped at this guest's first touch of it.
+  // What earlier guests needed of this file, put in at this guest's first touch of it (fault_history.cc).
   void map_history(cache::FileObject& file);
   void map_history_of(const vm::Vma& v, cache::FileObject& file);
   void copy_history(const vm::Vma& v, cache::FileObject& file);
+  void clear_history(const vm::Vma& data, const cache::FileObject& file);
+  template <class Visit>
+  void in_step_of(const vm::Vma& v, Visit&& visit) const;
+  void note_put_in(const vm::Vma& v, VirtRange r) const;
+  // The pages of r were cleared for a guest: part of that history if v lies right behind a file's mapping.
+  void note_cleared(const vm::Vma& v, VirtRange r) const;
 
   // What to install: around the fault, as far as the mapping and the window reach.
   // before: pages that are present right before the touched one.
@@ -110,10 +121,16 @@ class FaultService {
     stats().fault(cause, clock_ns() - started_, bytes);
     ++(cause == FaultCause::FileCold || cause == FaultCause::SwapIn ? space_.major_faults : space_.minor_faults);
   }
+  // Who waits for pages of r goes on when the locks have been let go (serve()): a thread that was woken before tends to call at once,
+  // on this very processor, and to find the space locked.
+  pmap::Uffd::Wake later(VirtRange r) {
+    wake_ = wake_.empty() ? r : VirtRange{std::min(wake_.start, r.start), std::max(wake_.end, r.end)};
+    return pmap::Uffd::Wake::No;
+  }
   // The pages that are there now; the faulting thread goes on even if it was not this operation that installed its
   // page.
   VirtRange finish(VirtRange r, const pmap::Filled& done) {
-    if (done.installed < r.size()) space_.uffd.wake({fault_.address, fault_.address + kPageSize});
+    if (done.installed < r.size()) later({fault_.address, fault_.address + kPageSize});
     return {r.start, r.start + done.reached};
   }
   // The layer's pages of r have their contents now; the first touch was of one of them, the others are speculative.
@@ -126,6 +143,7 @@ class FaultService {
   VirtRange asked_;
   std::uint64_t started_;
   VirtAddr filled_until_ = 0;
+  VirtRange wake_;                // whose threads are still to be woken
   PageIndex need_ = 1;            // frames without which the attempt is in vain
   PageIndex room_ = ~PageIndex{0};  // frames it may fill
   vm::FaultAround::Walk* walk_ = nullptr;    // of this attempt
