@@ -1,5 +1,9 @@
 // The end of threads and processes. Both are let through to the host; before that, what others rely on is put in order.
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "kernel/calls.h"
@@ -51,15 +55,26 @@ void map_present_pages(Space& space, VirtRange r) {
   });
 }
 
-// As far above the stack pointer of an ending thread as its id may lie: thread-local storage is in between.
-constexpr Bytes kStackToThreadId = Bytes{2} << 20;
+// Where an ending thread's id in memory cannot be below. In glibc and musl it lies above the thread's stack; that of the main thread,
+// whose stack the kernel made, lies in glibc right before its list of robust mutexes.
+std::optional<VirtAddr> below_thread_id(pid_t tid, pid_t group) {
+  if (tid != group) return host_stack_pointer(tid);
+  robust_list_head* head = nullptr;
+  std::size_t size = 0;
+  if (::syscall(SYS_get_robust_list, tid, &head, &size) != 0 || head == nullptr) return std::nullopt;
+  constexpr VirtAddr kIdToList = 64;
+  return reinterpret_cast<VirtAddr>(head) - kIdToList;
+}
 
-void keep_for_exit(const Call& call, VirtAddr stack) {
+// As far above that as the id may lie: thread-local storage is in between.
+constexpr Bytes kMostBelowThreadId = Bytes{2} << 20;
+
+void keep_for_exit(const Call& call, VirtAddr low) {
   Space& space = call.space();
-  VirtRange kept{page_down(stack), page_down(stack)};
+  VirtRange kept{page_down(low), page_down(low)};
   {
     const std::lock_guard lock(space.mutex);
-    if (const vm::Vma* v = space.map.find(stack); v != nullptr && v->layered) kept.end = std::min(v->range.end, kept.start + kStackToThreadId);
+    if (const vm::Vma* v = space.map.find(low); v != nullptr && v->layered) kept.end = std::min(v->range.end, kept.start + kMostBelowThreadId);
     space.forget_exited();  // so that the list stays short where nobody forks
     space.exiting.push_back({call.task.group, static_cast<pid_t>(call.notification.pid), kept});
   }
@@ -73,11 +88,11 @@ void keep_for_exit(const Call& call, VirtAddr stack) {
 }  // namespace
 
 // When a thread ends, the kernel clears its id in memory and wakes who joins it - but it does not wait for a page fault there
-// (handle_userfault() refuses exiting threads). So the page, which lies above the stack pointer in glibc and musl, must not be
-// guarded, and no fork may guard it again until the thread is gone.
+// (handle_userfault() refuses exiting threads). So the page must not be guarded, and no fork may guard it again until the thread is
+// gone.
 void on_thread_exit(const Call& call) {
   const auto tid = static_cast<pid_t>(call.notification.pid);
-  if (const auto stack = host_stack_pointer(tid)) keep_for_exit(call, *stack);
+  if (const auto low = below_thread_id(tid, call.task.group)) keep_for_exit(call, *low);
   release_robust_locks_of_caller(call);
   call.supervisor.guests().forget_thread(tid);
   call.proceed();
