@@ -185,9 +185,9 @@ class CrashRun {
                                        : fmt::format("exit code {}", whole.exit_code),
                                    whole.said),
                        kExitUsage);
-    fmt::print("{} events recorded; {} changes that can be lost; {} power cuts under the model {}\n",
+    fmt::print("{} events recorded; {} changes that can be lost; {} power {} under the model {}\n",
                history_.log().events().size() - history_.log().begin(), history_.atoms().size(), rules_.cuts.size(),
-               crash::name_of(model_));
+               rules_.cuts.size() == 1 ? "cut" : "cuts", crash::name_of(model_));
     crash::ExploreOptions options;
     options.plan = {arguments_.budget, arguments_.seed};
     options.jobs = arguments_.jobs != 0 ? arguments_.jobs : std::max(1U, std::thread::hardware_concurrency());

@@ -90,7 +90,7 @@ void Supervisor::fill_summary(report::RunSummary& summary) {
     line.resident += bytes_of(file->resident_pages());
   }
   for (auto& [name, line] : objects)
-    if (line.mapped > 0) summary.objects.push_back(std::move(line));
+    if (line.mapped + line.resident > 0) summary.objects.push_back(std::move(line));
   std::sort(summary.objects.begin(), summary.objects.end(), [](const auto& a, const auto& b) { return a.resident > b.resident; });
   for (const std::string& note : s.notes()) summary.notes.push_back(note);
 }

@@ -1,12 +1,12 @@
 // A curve for people: a table of sizes, each with its bar.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "mrc/curve.h"
 #include "report/units.h"
+#include "report/words.h"
 
 namespace pagefold::mrc {
 namespace {
@@ -27,7 +27,7 @@ std::string bar(double part) {
 }  // namespace
 
 std::string render(const Curve& curve) {
-  std::string text = fmt::format("pagefold: the miss-ratio curve of `{}` under the policy {}\n", fmt::join(curve.command, " "), curve.policy);
+  std::string text = fmt::format("pagefold: the miss-ratio curve of `{}` under the policy {}\n", report::command_line(curve.command), curve.policy);
   text += fmt::format("  {} of page frames at most; {} pages came for the first time, {} touches seen\n",
                       human_bytes(curve.footprint), count(curve.first), count(curve.references));
   text += fmt::format("  sampled: {:.1f} % of the pages; below {} nothing is known\n\n", 100 * curve.rate,

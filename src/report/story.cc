@@ -13,13 +13,13 @@
 #include "base/printable.h"
 #include "report/summary.h"
 #include "report/units.h"
+#include "report/words.h"
 
 namespace pagefold::report {
 namespace {
 
 constexpr std::size_t kObjectsShown = 8;
 constexpr std::size_t kProgramsShown = 12;
-constexpr std::size_t kCommandWidth = 48;
 constexpr std::size_t kObjectWidth = 42;
 
 // What each cause means, for somebody who meets the words for the first time; in the order of FaultCause.
@@ -40,35 +40,6 @@ class Ink {
   }
   bool on_;
 };
-
-// Cuts are made between UTF-8 characters.
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
-
-std::string keep_start(std::string text, std::size_t width) {
-  if (text.size() <= width) return text;
-  std::size_t length = width - 3;
-  while (length > 0 && is_continuation(text[length])) --length;
-  return text.substr(0, length) + "...";
-}
-
-std::string keep_end(std::string text, std::size_t width) {
-  if (text.size() <= width) return text;
-  std::size_t start = text.size() - (width - 3);
-  while (start < text.size() && is_continuation(text[start])) ++start;
-  return "..." + text.substr(start);
-}
-
-// As one would type it: words that a shell would take apart are quoted.
-std::string command_line(const std::vector<std::string>& words) {
-  constexpr std::string_view kPlain = "%+,-./0123456789:=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
-  std::string line;
-  for (const std::string& word : words) {
-    if (!line.empty()) line += ' ';
-    const bool plain = !word.empty() && word.find_first_not_of(kPlain) == std::string::npos;
-    line += plain ? word : '\'' + word + '\'';
-  }
-  return keep_start(printable(line), kCommandWidth);
-}
 
 std::string_view plural(std::uint64_t count, std::string_view one, std::string_view many) {
   return count == 1 ? one : many;
@@ -147,7 +118,7 @@ void tell_objects(std::string& story, const RunSummary& summary, const Ink& ink)
   const std::size_t shown = std::min(summary.objects.size(), kObjectsShown);
   for (std::size_t i = 0; i < shown; ++i) {
     const ObjectLine& object = summary.objects[i];
-    story += object_row(keep_end(printable(object.name), kObjectWidth - 1), human_bytes(object.mapped),
+    story += object_row(keep_end(printable(object.name), kObjectWidth - 1), object.mapped == 0 ? "unmapped" : human_bytes(object.mapped),
                         human_bytes(object.resident), human_bytes(object.private_bytes)) +
              '\n';
   }

@@ -56,6 +56,12 @@ TEST(Story, OfCatReadsLikeThis) {
             "  calls  61 system calls came to Pagefold, 1 change of the host's mappings\n");
 }
 
+TEST(Story, AFileThatWasUnmappedBeforeTheEndIsToldAllTheSame) {
+  RunSummary summary = cat_run();
+  summary.objects.insert(summary.objects.begin(), {"/srv/shop.db", 0, 14 << 20, 0});
+  EXPECT_TRUE(contains(render_story(summary, Colour::No), "  /srv/shop.db                                 unmapped     14 MiB        0 B\n"));
+}
+
 RunSummary failing_run() {
   RunSummary summary = cat_run();
   summary.failures = {{"read:page=1:eio", 3, 1}, {"write:enospc", 0, 0}};
