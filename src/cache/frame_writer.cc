@@ -11,8 +11,8 @@
 namespace pagefold::cache {
 namespace {
 
-// From so many runs on a window is worth its mapping.
-constexpr unsigned kManyRuns = 8;
+// From so many runs on windows are worth their faults.
+constexpr unsigned kManyRuns = 64;
 // A window: as large as a folio can be, and aligned as one.
 constexpr Bytes kWindow = Bytes{2} << 20;
 constexpr PageIndex kEnd = ~PageIndex{0} >> kPageShift;
@@ -26,7 +26,12 @@ unsigned runs_of(const vm::PageSet& pages) {
 }  // namespace
 
 FrameWriter::FrameWriter(const frame::Store& frames, int file, Bytes size, const vm::PageSet& pages, Hurry hurry)
-    : frames_(frames), file_(file), size_(size), hurry_(hurry), windows_(runs_of(pages) >= kManyRuns) {}
+    : frames_(frames), file_(file), size_(size), hurry_(hurry), runs_(runs_of(pages)), windows_(runs_ >= kManyRuns) {}
+
+FrameWriter::~FrameWriter() {
+  close_window();
+  if (runs_ > 1 && !windows_) start_disk(0, size_);
+}
 
 Result<void> FrameWriter::write(PageIndex first, PageIndex last) {
   const Bytes start = bytes_of(first), end = std::min(bytes_of(last), size_);
@@ -73,8 +78,12 @@ void FrameWriter::close_window() {
   if (window_ == nullptr) return;
   ::munmap(window_, window_length_);
   window_ = nullptr;
-  if (hurry_ == Hurry::Yes)
-    (void)::sync_file_range(file_, static_cast<off_t>(window_start_), static_cast<off_t>(window_length_), SYNC_FILE_RANGE_WRITE);
+  start_disk(window_start_, window_length_);
+}
+
+void FrameWriter::start_disk(Bytes start, Bytes length) const {
+  if (hurry_ == Hurry::No) return;
+  (void)::sync_file_range(file_, static_cast<off_t>(start), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE);
 }
 
 }  // namespace pagefold::cache
