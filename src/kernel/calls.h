@@ -13,10 +13,11 @@ void on_mprotect(const Call& call);
 void on_brk(const Call& call);
 // mm_move.cc
 void on_mremap(const Call& call);
-// mm_advice.cc: what changes pages, or asks about them
+// What changes pages, or asks about them. mm_advice.cc, mm_msync.cc, mm_mincore.cc
 void on_madvise(const Call& call);
 void on_msync(const Call& call);
 void on_mincore(const Call& call);
+// mm_lock.cc
 void on_mlock(const Call& call);
 void on_mlock2(const Call& call);
 void on_munlock(const Call& call);
