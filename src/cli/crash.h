@@ -30,19 +30,4 @@ struct ReplayArguments {
 
 int replay_command(const ReplayArguments& arguments);
 
-// A directory for rebuilt files, gone with its owner: in memory (/dev/shm) where that is possible.
-class Scratch {
- public:
-  explicit Scratch(const std::string& parent);
-  ~Scratch();
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  [[nodiscard]] bool usable() const { return !path_.empty(); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 }  // namespace pagefold::cli

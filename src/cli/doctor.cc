@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string_view>
+
+#include "cli/output.h"
+#include "cli/verbs.h"
 
 namespace pagefold::cli {
 namespace {
@@ -17,11 +19,6 @@ constexpr std::string_view kGreen = "\033[32m";
 constexpr std::string_view kRed = "\033[31m";
 constexpr std::string_view kYellow = "\033[33m";
 constexpr std::string_view kReset = "\033[0m";
-
-bool colour_wanted() {
-  const char* refusal = std::getenv("NO_COLOR");
-  return ::isatty(STDOUT_FILENO) == 1 && (refusal == nullptr || *refusal == '\0');
-}
 
 struct Mark {
   std::string_view word;
@@ -83,11 +80,24 @@ std::string features_to_json(const host::Features& features) {
   return document.dump(2) + "\n";
 }
 
+namespace {
+
+// 0 when `pagefold run` can run here, 1 otherwise.
 int doctor_command(bool json) {
   const host::Features features = host::probe_features();
-  const std::string text = json ? features_to_json(features) : render_features(features, colour_wanted());
-  std::fputs(text.c_str(), stdout);
-  return features.runnable() ? 0 : 1;
+  const int told = print_result(json ? features_to_json(features) : render_features(features, colour_for(STDOUT_FILENO) == report::Colour::Yes));
+  return features.runnable() ? told : 1;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Invocation& invocation) {
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "Check what this machine offers Pagefold, and say how to fix the rest");
+  auto json = std::make_shared<bool>(false);
+  doctor->add_flag("--json", *json, "Print one JSON object");
+  doctor->footer("Examples:\n  pagefold doctor");
+  doctor->callback([json, &invocation] { invocation.exit_code = doctor_command(*json); });
 }
 
 }  // namespace pagefold::cli

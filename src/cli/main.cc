@@ -8,10 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/doctor.h"
 #include "cli/help_text.h"
 #include "cli/program_words.h"
-#include "cli/tour.h"
 #include "cli/verbs.h"
 #include "kernel/run.h"
 
@@ -19,31 +17,6 @@ namespace pagefold::cli {
 namespace {
 
 void print_version() { fmt::print("pagefold {}\n", PAGEFOLD_VERSION); }
-
-void add_doctor(CLI::App& app, Invocation& invocation) {
-  CLI::App* doctor =
-      app.add_subcommand("doctor", "Check what this machine offers Pagefold, and say how to fix the rest");
-  auto json = std::make_shared<bool>(false);
-  doctor->add_flag("--json", *json, "Print one JSON object");
-  doctor->footer("Examples:\n  pagefold doctor");
-  doctor->callback([json, &invocation] { invocation.exit_code = doctor_command(*json); });
-}
-
-void add_tour(CLI::App& app, Invocation& invocation) {
-  CLI::App* tour = app.add_subcommand("tour", "A lecture on virtual memory, run live and checked");
-  auto chapters = std::make_shared<std::vector<std::string>>();
-  auto list = std::make_shared<bool>(false);
-  tour->add_option("CHAPTER", *chapters, "Chapters to run; all of them if none is given")->type_name("");
-  auto loader = std::make_shared<std::string>();
-  tour->add_flag("--list", *list, "Name the chapters and exit");
-  tour->add_option("--loader", *loader, "Who loads the programs' libraries, as for `pagefold run`")
-      ->check(CLI::IsMember({"pagefold", "system"}))
-      ->type_name("LOADER");
-  tour->footer("Examples:\n  pagefold tour\n  pagefold tour --list\n  pagefold tour zeros");
-  tour->callback([chapters, list, loader, &invocation] {
-    invocation.exit_code = tour_command(*chapters, *list, *loader);
-  });
-}
 
 bool is_verb(const CLI::App& app, const std::string& name) {
   return !app.get_subcommands([&name](const CLI::App* verb) { return verb->get_name() == name; }).empty();

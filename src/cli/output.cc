@@ -37,4 +37,9 @@ bool flush_result() {
 
 void complain(std::string_view message) { fmt::print(stderr, "pagefold: {}\n", message); }
 
+int complain(std::string_view message, int exit_code) {
+  complain(message);
+  return exit_code;
+}
+
 }  // namespace pagefold::cli

@@ -18,5 +18,7 @@ bool flush_result();
 
 // "pagefold: MESSAGE" on standard error.
 void complain(std::string_view message);
+// The same, on the way out.
+int complain(std::string_view message, int exit_code);
 
 }  // namespace pagefold::cli

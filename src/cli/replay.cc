@@ -7,6 +7,7 @@
 
 #include "cli/crash.h"
 #include "cli/output.h"
+#include "cli/scratch_directory.h"
 #include "cli/verbs.h"
 #include "crash/case_file.h"
 #include "crash/describe.h"
@@ -36,7 +37,7 @@ Result<int> replay(const ReplayArguments& arguments) {
   again.cut = std::make_shared<const crash::Cut>(history, rules, file.cut);
   again.chosen = PAGEFOLD_TRY(crash::chosen_atoms(*again.cut, file.reached));
   again.form = file.form;
-  const Scratch scratch("");
+  const ScratchDirectory scratch("");
   if (!scratch.usable()) return fail(ENOSPC, "a directory for rebuilt files");
   constexpr std::chrono::seconds kPatience{60};
   const auto checker = PAGEFOLD_TRY(crash::Checker::create(file.command, kPatience));

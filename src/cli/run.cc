@@ -35,11 +35,6 @@ constexpr const char* kFooter =
     "failed or was used wrongly; 126 when the program cannot be executed; 127 when it\n"
     "was not found.";
 
-int fail_with(const std::string& message) {
-  complain(message);
-  return kernel::kExitFailed;
-}
-
 Result<std::optional<ResultFile>> prepare_json(const std::string& path) {
   if (path.empty()) return std::optional<ResultFile>{};
   return std::optional<ResultFile>{PAGEFOLD_TRY(ResultFile::prepare(path))};
@@ -99,12 +94,12 @@ std::chrono::milliseconds write_back_of(const RunArguments& arguments) {
 int run_command(const RunArguments& arguments) {
   if (asks_for_help(arguments.failures)) return print_result(inject::help());
   const auto memory = memory_options(arguments);
-  if (!memory) return fail_with("run: " + memory.error().context);
+  if (!memory) return complain("run: " + memory.error().context, kernel::kExitFailed);
   const auto failures = read_specs(arguments.failures);
-  if (!failures) return fail_with(failures.error());
+  if (!failures) return complain(failures.error(), kernel::kExitFailed);
   auto json_file = prepare_json(arguments.json_path);
-  if (!json_file) return fail_with("cannot create " + json_file.error().message());
-  if (const Result<void> runnable = host::require_runnable(); !runnable) return fail_with(runnable.error().message());
+  if (!json_file) return complain("cannot create " + json_file.error().message(), kernel::kExitFailed);
+  if (const Result<void> runnable = host::require_runnable(); !runnable) return complain(runnable.error().message(), kernel::kExitFailed);
 
   auto summary = kernel::run({.command = arguments.program,
                                     .fault_around = arguments.fault_around,
@@ -116,8 +111,7 @@ int run_command(const RunArguments& arguments) {
                                     .seed = arguments.seed});
   if (!summary) {
     const Refusal refusal = refusal_of(summary.error(), arguments.program.front());
-    complain(refusal.message);
-    return refusal.exit_code;
+    return complain(refusal.message, refusal.exit_code);
   }
   report::find_places(*summary);
   if (!arguments.quiet) tell(*summary);

@@ -8,7 +8,7 @@
 
 namespace pagefold::cli {
 
-inline constexpr int kExitUsage = 2;  // of every verb but run, which says 125
+inline constexpr int kExitUsage = 2;  // of every verb but run and mrc, which say 125
 
 // What a callback needs from outside and leaves behind; outlives the parsing.
 struct Invocation {
@@ -23,5 +23,7 @@ void add_maps(CLI::App& app, Invocation& invocation);
 void add_smaps(CLI::App& app, Invocation& invocation);
 void add_crash(CLI::App& app, Invocation& invocation);
 void add_replay(CLI::App& app, Invocation& invocation);
+void add_doctor(CLI::App& app, Invocation& invocation);
+void add_tour(CLI::App& app, Invocation& invocation);
 
 }  // namespace pagefold::cli
