@@ -199,18 +199,6 @@ Result<void> SwappedFrames::release_frames(PageIndex first, PageIndex last) {
   return released;
 }
 
-Result<PageIndex> SwappedFrames::swap_out(PageIndex first, PageIndex last) {
-  Departure departure(last - first);
-  leave(first, last, departure);
-  store(departure);
-  PageIndex end = first;
-  for (std::size_t i = 0; i < departure.pages().size(); ++i)
-    if (gone(departure, i)) end = first + i + 1;
-  if (end == first) return tl::unexpected(departure.why_not_);
-  PAGEFOLD_CHECK(release_frames(first, end));
-  return end;
-}
-
 Found SwappedFrames::find(PageIndex first, PageIndex last) const {
   Found found;
   found.first = first;

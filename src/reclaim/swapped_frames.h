@@ -90,8 +90,6 @@ class SwappedFrames final : public vm::FrameSource {
   // Releases frames of pages that are gone. If that fails they have not gone after all, and keep their frames.
   Result<void> release_frames(PageIndex first, PageIndex last);
   void stay(PageIndex first, PageIndex last) override;
-  // All of it at once, under the lock. Returns how far it came. ENOSPC only when it did not come anywhere.
-  Result<PageIndex> swap_out(PageIndex first, PageIndex last);
 
   // How many pages from this one on, which is out and was touched, should come back with it.
   PageIndex missed(PageIndex page) { return neighbourhood_.missed(page); }

@@ -61,7 +61,7 @@ std::vector<Case> cases() {
   for (const char* program :
        {"pressure_walks_and_jumps", "pressure_fork_copies_on_write", "pressure_threads_come_and_go",
         "pressure_shared_memory", "pressure_kernel_reads_and_writes", "pressure_files_are_read_again",
-        "pressure_locked_pages_stay", "pressure_stores_while_pages_leave"})
+        "pressure_locked_pages_stay", "pressure_stores_while_pages_leave", "pressure_shared_stores_while_pages_leave"})
     all.push_back({program, {"--mem", "12M"}});
   // Programs of the other tests in a quarter of what they usually have.
   for (const char* program :
@@ -88,7 +88,8 @@ std::vector<Case> cases() {
   all.push_back({"pressure_robust_mutexes", {"--mem", "8M"}});
   all.push_back({"pressure_robust_mutexes", {"--mem", "8M", "--policy", "random", "--swap", "file:swap"}});
   // A file on the disk: pages are on their way for longer.
-  all.push_back({"pressure_stores_while_pages_leave", {"--mem", "8M", "--swap", "file:swap"}});
+  for (const char* program : {"pressure_stores_while_pages_leave", "pressure_shared_stores_while_pages_leave"})
+    all.push_back({program, {"--mem", "8M", "--swap", "file:swap"}});
   all.push_back({"pressure_threads_come_and_go", {"--mem", "8M", "--swap", "file:swap"}});
   all.push_back({"pressure_walks_and_jumps", {"--mem", "12M", "--swap", "file:swap"}});
   for (const char* swap : {"zram", "memory", "file:swap", "file:swap:200M"})

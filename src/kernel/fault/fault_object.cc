@@ -123,8 +123,9 @@ FaultService::Outcome FaultService::serve_shared(vm::Vma& v, frame::SharedObject
     return Outcome::Done;
   }
   const bool present = shared.resident.test(page);
-  if (shared.frames().is_out(page)) return bring_back(v, shared, page);
-  if (fault_.guarded) {  // an eviction that came to nothing held the store back
+  if (shared.frames().is_out(page)) return bring_back(v, shared, dynamic_cast<reclaim::SwappedFrames&>(shared.frames()), page);
+  if (fault_.guarded) {  // an eviction held the store back
+    shared.frames().stay(page, page + 1);
     const auto allowed = space_.uffd.allow_writes({fault_.address, fault_.address + kPageSize});
     return allowed ? Outcome::Done : give_up(allowed.error());
   }
@@ -132,6 +133,7 @@ FaultService::Outcome FaultService::serve_shared(vm::Vma& v, frame::SharedObject
                                 : shared.resident.next(page, last);
   VirtRange r{fault_.address, fault_.address + bytes_of(end - page)};
   if (!present) r = within_room(r);
+  if (present) shared.frames().stay(page, end);  // they are not write-protected here
   const auto done =
       present ? space_.uffd.map_present(r, later(r)) : space_.uffd.zero(r, later(r));
   if (!done) return give_up(done.error());
@@ -145,22 +147,6 @@ FaultService::Outcome FaultService::serve_shared(vm::Vma& v, frame::SharedObject
   installed(v, r);
   space_.mapped_pages[&shared].set_range(page, page + r.pages());
   record(present ? FaultCause::FileCached : FaultCause::ZeroFill, r.size());
-  return Outcome::Done;
-}
-
-// A page of shared memory whose contents are in the swap gets a frame again.
-FaultService::Outcome FaultService::bring_back(vm::Vma& v, frame::SharedObject& shared, PageIndex page) {
-  std::byte* contents = scratch(kPageSize);
-  const auto got = shared.frames().read(bytes_of(page), contents, kPageSize);
-  if (!got) return give_up(got.error());
-  const VirtRange here{fault_.address, fault_.address + kPageSize};
-  const auto done = space_.uffd.copy(here, contents, pmap::Uffd::Guard::No, later(here));
-  if (!done) return give_up(done.error());
-  if (finish(here, *done).empty()) return Outcome::Done;
-  shared.frames().filled(page, page + 1, vm::FillReason::Needed);
-  space_.mapped_pages[&shared].set(page);
-  installed(v, here);
-  record(FaultCause::SwapIn, kPageSize);
   return Outcome::Done;
 }
 

@@ -10,8 +10,6 @@ namespace {
 
 // Inherited pages copied at one touch: neighbours tend to be needed together.
 constexpr PageIndex kPullBlock = 4;
-// Pages brought back from the swap at once.
-constexpr PageIndex kSwapBlock = 64;
 // Private copies of a file's pages made at one touch, once a mapping has some: data segments are touched all over, by
 // relocation first of all.
 constexpr PageIndex kCopyBlock = 8, kSomeCopies = 2;
@@ -37,7 +35,7 @@ FaultService::Outcome FaultService::serve_layer(vm::Vma& v) {
   const std::lock_guard family(space_.layer->mutex());
   vm::Layer& layer = *space_.layer;
   const PageIndex page = v.layer_page(fault_.address);
-  if (layer.present().test(page) && layer.frames().is_out(page)) return bring_back(v, page);
+  if (layer.present().test(page) && layer.frames().is_out(page)) return bring_back(v, layer, page);
   if (fault_.guarded) return layer.mirrors().test(page) ? stop_following(page) : break_sharing(page);
   if (layer.present().test(page)) return map_again(page);
   if (layer.inherited().test(page)) return pull(v, page);
@@ -208,51 +206,6 @@ FaultService::Outcome FaultService::fill_mirrors(vm::Vma& v, VirtRange r, const 
   space_.uffd.wake({fault_.address, fault_.address + kPageSize});
   record(FaultCause::CopyOnWrite, there.size());
   return Outcome::Done;
-}
-
-// A page whose contents are in the swap gets a frame again. A walk brings those behind it along, as far as one access to the
-// swap has them.
-FaultService::Outcome FaultService::bring_back(vm::Vma& v, PageIndex page) {
-  vm::Layer& layer = *space_.layer;
-  PageIndex count = found_.first == page ? space_.swapped->still_out(found_) : 0;
-  if (count == 0) return find_in_swap(v, page);
-  if (!fetched_) {
-    failed_to_read(std::exchange(found_, {}).pages(), fetched_.error());
-    return unreadable_ ? give_up(*unreadable_) : find_in_swap(v, page);
-  }
-  const auto is_guarded = [&](PageIndex p) { return layer.guarded().test(p) || layer.mirrors().test(p); };
-  const bool guarded = is_guarded(page);
-  const PageIndex most = page_of(in_step(v).end - fault_.address);
-  PageIndex alike = 1;
-  while (alike < std::min(count, most) && is_guarded(page + alike) == guarded) ++alike;
-  const VirtRange r{fault_.address, fault_.address + bytes_of(alike)};
-  const auto done = space_.uffd.copy(r, contents_, guarded ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No, later(r));
-  if (!done) return give_up(done.error());
-  const VirtRange there = finish(r, *done);
-  if (there.empty()) return Outcome::Done;
-  // That the walk will come to those ahead is known well enough; they go when their turn comes.
-  layer.frames().filled(page, page + there.pages(), vm::FillReason::Needed);
-  layer.note_touched(page);
-  if (there.contains(fault_.address)) filled_until_ = there.end;
-  record(FaultCause::SwapIn, there.size());
-  return Outcome::Done;
-}
-
-FaultService::Outcome FaultService::find_in_swap(vm::Vma& v, PageIndex page) {
-  const VirtRange wish = window(v, 0);
-  PageIndex most = v.grows_down ? 1 : std::min(kSwapBlock, page_of(wish.end - fault_.address));
-  if (most == 1 && may_speculate() && !v.grows_down)
-    most = std::min({space_.swapped->missed(page), room_, page_of(in_step(v).end - fault_.address)});
-  if (alone_) most = 1;
-  found_ = space_.swapped->find(page, page + most);
-  // What lies between what is found and the next page that is out needs no fault.
-  if (walk_ != nullptr) {
-    const PageIndex end = page + found_.pages(), last = v.layer_page(v.range.end - kPageSize) + 1;
-    const PageIndex next = std::min(space_.layer->frames().next_out(end, last), space_.layer->present().next_gap(end, last));
-    walk_->expected = page_of(fault_.address) + (next - page);
-  }
-  fetching_ = true;
-  return Outcome::Later;
 }
 
 void FaultService::tell_reclaimer(PageIndex first, PageIndex last, PageIndex touched) const {

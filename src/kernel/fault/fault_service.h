@@ -1,6 +1,6 @@
 // One fault on its way through fault.cc (what is it?), fault_private.cc (pages of the layer) and fault_object.cc (pages
-// of files and shared memory). What comes with a first touch: fault_history.cc. Touches that fail: fault_failure.cc. Internal to
-// these five.
+// of files and shared memory). What comes with a first touch: fault_history.cc. Pages in the swap: fault_swap.cc. Touches that fail:
+// fault_failure.cc. Internal to these six.
 //
 // Space::mutex is held in every step, except while a file or the swap is read; then the attempt starts again.
 #pragma once
@@ -80,9 +80,19 @@ class FaultService {
   Outcome wait_for_file(const vm::Vma& v, PageIndex first, PageIndex last);
   void failed_to_read(PageIndex pages, const Error& why);
   Outcome want_more_room(const Error& error);
-  Outcome bring_back(vm::Vma& v, PageIndex page);
-  Outcome find_in_swap(vm::Vma& v, PageIndex page);
-  Outcome bring_back(vm::Vma& v, frame::SharedObject& shared, PageIndex page);
+  // Pages that are out (fault_swap.cc): the touched one, and where the mapping ends.
+  struct Swapped {
+    reclaim::SwappedFrames& frames;
+    const vm::PageSet& present;
+    PageIndex page, last;
+  };
+  Outcome bring_back(vm::Vma& v, vm::Layer& layer, PageIndex page);
+  Outcome bring_back(vm::Vma& v, frame::SharedObject& shared, reclaim::SwappedFrames& frames, PageIndex page);
+  std::optional<Outcome> fetch(vm::Vma& v, const Swapped& out);
+  Outcome find_in_swap(vm::Vma& v, const Swapped& out);
+  template <class Alike>
+  [[nodiscard]] VirtRange fetched_range(const vm::Vma& v, const Swapped& out, Alike&& alike) const;
+  Result<VirtRange> put_in(const Swapped& out, VirtRange r, pmap::Uffd::Guard guard);
   vm::Vma* grow_stack();
   // What earlier guests needed of this file, put in at this guest's first touch of it (fault_history.cc).
   void map_history(cache::FileObject& file);
@@ -150,8 +160,10 @@ class FaultService {
   std::shared_ptr<cache::FileObject> cold_;  // must be read before the next attempt
   PageIndex cold_first_ = 0, cold_last_ = 0;
   bool was_cold_ = false;
-  // Private pages that are out: found, to be fetched without the locks (fetching_), then there if nothing has changed.
+  // Pages that are out: found, to be fetched without the locks (fetching_), then there if nothing has changed.
   bool fetching_ = false;
+  const reclaim::SwappedFrames* found_in_ = nullptr;
+  vm::ObjectRef found_for_;  // whose frames they may be: they live as long
   reclaim::Found found_;
   Result<void> fetched_;
   std::byte* contents_ = nullptr;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -52,6 +53,11 @@ inline std::vector<reclaim::Kept> keep_all(const std::vector<PageIndex>& pages, 
   std::vector<reclaim::Kept> kept;
   for (const PageIndex page : pages) kept.push_back({page, why});
   return kept;
+}
+
+// Why a page that was to go has not: SwappedFrames::gone().
+inline reclaim::Refusal refusal_of(int error) {
+  return error == EBUSY ? reclaim::Refusal::Touched : error == ENOSPC ? reclaim::Refusal::SwapFull : reclaim::Refusal::Failed;
 }
 
 // Calls run(first, last) for each run of neighbours in `pages` (ascending).

@@ -242,7 +242,7 @@ class PrivatePages final : public Owner {
         gone.push_back(page);
         continue;
       }
-      kept.push_back({page, now.refusal ? *now.refusal : reason(left.error().code)});
+      kept.push_back({page, now.refusal ? *now.refusal : refusal_of(left.error().code)});
       if (space != nullptr && now.mapped && as_it_was) allow_stores(*space, layer, page, *now.mapped);
     }
     each_run(gone, [&](PageIndex from, PageIndex to) {
@@ -254,10 +254,6 @@ class PrivatePages final : public Owner {
         if (leaving.mapped[i]) allow_stores(*space, layer, page, *leaving.mapped[i]);
       }
     });
-  }
-
-  static Refusal reason(int error) {
-    return error == EBUSY ? Refusal::Touched : error == ENOSPC ? Refusal::SwapFull : Refusal::Failed;
   }
 
   static void allow_stores(const Space& space, const vm::Layer& layer, PageIndex page, VirtAddr at) {
