@@ -8,24 +8,14 @@
 #include <optional>
 #include <vector>
 
+#include "model/reach.h"
+
 namespace pagefold::pmap {
 namespace {
 
 constexpr PageIndex kPages = 64;
 
 VirtRange range(PageIndex first, PageIndex last) { return {bytes_of(first), bytes_of(last)}; }
-
-struct Facts {
-  HostPiece::Kind kind = HostPiece::Kind::Layer;
-  vm::Prot prot = vm::kNone;
-  PageIndex store_page = 0;
-  const vm::Object* object = nullptr;
-  friend bool operator==(const Facts&, const Facts&) = default;
-};
-
-Facts facts_at(const HostPiece& p, VirtAddr a) {
-  return {p.kind, p.prot, page_of(p.offset + (a - p.range.start)), p.object.get()};
-}
 
 struct Step {
   int kind = 0;
@@ -54,12 +44,12 @@ HostPiece piece_for(const Step& s, const vm::ObjectRef& object) {
   return piece;
 }
 
-void check(const HostMap& map, const std::array<std::optional<Facts>, kPages>& reference, const Step& s) {
+void check(const HostMap& map, const std::array<std::optional<Reach>, kPages>& reference, const Step& s) {
   map.check_invariants();
   for (PageIndex p = 0; p < kPages; ++p) {
     const HostPiece* piece = map.find(bytes_of(p) + 9);
     RC_ASSERT((piece != nullptr) == reference[p].has_value());
-    if (piece != nullptr) RC_ASSERT(facts_at(*piece, bytes_of(p)) == *reference[p]);
+    if (piece != nullptr) RC_ASSERT(reach_at(*piece, bytes_of(p)) == *reference[p]);
   }
   // The pieces and the gaps of a range, together, are the range; pieces come clipped.
   const VirtRange r = range(s.first, s.first + s.length);
@@ -68,7 +58,7 @@ void check(const HostMap& map, const std::array<std::optional<Facts>, kPages>& r
     RC_ASSERT(r.contains(piece.range) && !piece.range.empty());
     for (VirtAddr a = piece.range.start; a < piece.range.end; a += kPageSize) {
       ++covered[page_of(a)];
-      RC_ASSERT(facts_at(piece, a) == *reference[page_of(a)]);
+      RC_ASSERT(reach_at(piece, a) == *reference[page_of(a)]);
     }
   });
   for (const VirtRange gap : map.gaps(r))
@@ -80,11 +70,11 @@ void check(const HostMap& map, const std::array<std::optional<Facts>, kPages>& r
 }
 
 // Neighbours that continue each other are one piece, but for the host's own.
-std::size_t runs(const std::array<std::optional<Facts>, kPages>& reference) {
+std::size_t runs(const std::array<std::optional<Reach>, kPages>& reference) {
   std::size_t count = 0;
   for (PageIndex p = 0; p < kPages; ++p) {
     if (!reference[p] || reference[p]->kind == HostPiece::Kind::Host) continue;
-    Facts expected = *reference[p];
+    Reach expected = *reference[p];
     --expected.store_page;
     if (p == 0 || !reference[p - 1] || *reference[p - 1] != expected) ++count;
   }
@@ -95,7 +85,7 @@ RC_GTEST_PROP(HostMapModel, AgreesWithAMapOfPages, ()) {
   const auto steps = *rc::gen::resize(120, rc::gen::container<std::vector<Step>>(any_step()));
   const auto object = std::make_shared<vm::Object>(vm::Object::Kind::File, "file", 1, 1);
   HostMap map;
-  std::array<std::optional<Facts>, kPages> reference;
+  std::array<std::optional<Reach>, kPages> reference;
   for (const Step& s : steps) {
     const VirtRange r = range(s.first, s.first + s.length);
     const HostPiece piece = piece_for(s, object);
@@ -103,7 +93,7 @@ RC_GTEST_PROP(HostMapModel, AgreesWithAMapOfPages, ()) {
     if (s.kind == 2) map.erase(r);
     if (s.kind == 3) map.protect(r, piece.prot);
     for (PageIndex p = s.first; p < s.first + s.length; ++p) {
-      if (s.kind <= 1) reference[p] = facts_at(piece, bytes_of(p));
+      if (s.kind <= 1) reference[p] = reach_at(piece, bytes_of(p));
       if (s.kind == 2) reference[p].reset();
       if (s.kind == 3 && reference[p]) reference[p]->prot = piece.prot;
     }

@@ -12,11 +12,14 @@
 
 #include "cache/file_cache.h"
 #include "kernel/calls.h"
+#include "model/reach.h"
 
 namespace pagefold::kernel {
 namespace {
 
 using pmap::HostPiece;
+using pmap::Reach;
+using pmap::reach_at;
 
 constexpr PageIndex kPages = 64, kFirst = 0x10000;
 constexpr PageIndex kBackgroundFirst = 6, kBackgroundLast = 58;
@@ -24,19 +27,6 @@ constexpr vm::Prot kReadWrite = vm::kRead | vm::kWrite;
 
 VirtAddr address(PageIndex page) { return bytes_of(kFirst + page); }
 VirtRange range(PageIndex first, PageIndex last) { return {address(first), address(last)}; }
-
-// What one page of the guest's address space reaches.
-struct Reach {
-  HostPiece::Kind kind = HostPiece::Kind::Layer;
-  vm::Prot prot = vm::kNone;
-  PageIndex store_page = 0;
-  const vm::Object* object = nullptr;
-  friend bool operator==(const Reach&, const Reach&) = default;
-};
-
-Reach reach_at(const HostPiece& p, VirtAddr a) {
-  return {p.kind, p.prot, page_of(p.offset + (a - p.range.start)), p.object.get()};
-}
 
 struct Step {
   enum Kind { MapPrivate, MapFilePrivate, MapShared, MapByHost, Unmap, Protect, Touch, Discard, Move, MoveKeepingOld, ParentStores, Settle };

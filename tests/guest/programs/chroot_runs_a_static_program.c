@@ -17,11 +17,10 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (geteuid() != 0) skip("chroot needs root");
-  char buffer[64 * 1024];
   MUST(mkdir("root", 0755));
   close(make_file("root/file", PAGE));
   int in = MUST(open("/proc/self/exe", O_RDONLY)), out = MUST(open("root/program", O_WRONLY | O_CREAT, 0755));
-  for (ssize_t count; (count = MUST(read(in, buffer, sizeof buffer))) > 0;) MUST(write(out, buffer, (size_t)count));
+  copy_rest(in, out);
   close(out);
   pid_t child = fork_child();
   if (child == 0) {

@@ -6,9 +6,8 @@
 #include "guest.h"
 
 static void copy_program(const char* from, const char* to, uid_t owner, mode_t mode) {
-  char buffer[64 * 1024];
   int in = MUST(open(from, O_RDONLY)), out = MUST(open(to, O_WRONLY | O_CREAT, 0700));
-  for (ssize_t count; (count = MUST(read(in, buffer, sizeof buffer))) > 0;) MUST(write(out, buffer, (size_t)count));
+  copy_rest(in, out);
   MUST(fchown(out, owner, owner));
   MUST(fchmod(out, mode));
   close(out);

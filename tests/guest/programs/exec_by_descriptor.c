@@ -4,9 +4,8 @@
 extern char** environ;
 
 static int copy_of(const char* from, const char* to) {
-  char buffer[64 * 1024];
   int in = MUST(open(from, O_RDONLY)), out = MUST(open(to, O_WRONLY | O_CREAT, 0755));
-  for (ssize_t count; (count = MUST(read(in, buffer, sizeof buffer))) > 0;) MUST(write(out, buffer, (size_t)count));
+  copy_rest(in, out);
   close(out);
   close(in);
   return MUST(open(to, O_RDONLY | O_CLOEXEC));
@@ -40,10 +39,8 @@ int main(void) {
 
   // A program that never had a name.
   int memory = MUST((int)syscall(SYS_memfd_create, "program", 0));
-  char buffer[64 * 1024];
   MUST(lseek(echo, 0, SEEK_SET));
-  for (ssize_t count; (count = MUST(read(echo, buffer, sizeof buffer))) > 0;)
-    MUST(write(memory, buffer, (size_t)count));
+  copy_rest(echo, memory);
   child = fork_child();
   if (child == 0) leave(fexecve(memory, (char*[]){"echo", "from a memfd", 0}, environ));
   show_end("memfd", child);

@@ -58,9 +58,8 @@ int main(void) {
   SHOW(execv("/bin/true", many));
 
   // A file open for writing is busy.
-  char buffer[64 * 1024];
   int in = MUST(open("/bin/true", O_RDONLY)), out = MUST(open("copy of true", O_WRONLY | O_CREAT, 0755));
-  for (ssize_t count; (count = MUST(read(in, buffer, sizeof buffer))) > 0;) MUST(write(out, buffer, (size_t)count));
+  copy_rest(in, out);
   attempt("copy of true");
   close(out);
   SHOW(syscall(SYS_execveat, AT_FDCWD, "missing", (char*[]){"x", 0}, 0, 0x8000));

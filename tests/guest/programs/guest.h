@@ -120,6 +120,22 @@ __attribute__((unused)) static int make_file_read_only(const char* name, size_t 
   return MUST(open(name, O_RDONLY));
 }
 
+// What is left of one file goes into another.
+__attribute__((unused)) static void copy_rest(int in, int out) {
+  char buffer[64 * 1024];
+  for (ssize_t count; (count = MUST(read(in, buffer, sizeof buffer))) > 0;) MUST(write(out, buffer, (size_t)count));
+}
+
+// The whole of a file as text, cut to the size of the buffer.
+__attribute__((unused)) static char* read_text(const char* name, char* text, size_t size) {
+  size_t used = 0;
+  int fd = MUST(open(name, O_RDONLY));
+  for (ssize_t count; (count = MUST(read(fd, text + used, size - 1 - used))) > 0;) used += (size_t)count;
+  close(fd);
+  text[used] = 0;
+  return text;
+}
+
 // Probes: touches memory and says how that ended.
 static sigjmp_buf probe_return;
 static volatile int probe_signal, probe_code;
@@ -173,11 +189,7 @@ __attribute__((unused)) static const char* touch(void* where, enum Touch kind) {
 // Neighbours of equal permissions are shown as the kernel keeps them: split or merged.
 __attribute__((unused)) static void show_maps(const char* title, const void* start, size_t length) {
   static char text[1 << 20];
-  size_t used = 0;
-  int fd = MUST(open("/proc/self/maps", O_RDONLY));
-  for (ssize_t count; (count = MUST(read(fd, text + used, sizeof text - 1 - used))) > 0;) used += (size_t)count;
-  close(fd);
-  text[used] = 0;
+  read_text("/proc/self/maps", text, sizeof text);
   printf("maps of %s:", title);
   uintptr_t low = (uintptr_t)start, high = low + length;
   for (char* line = strtok(text, "\n"); line; line = strtok(0, "\n")) {

@@ -36,7 +36,7 @@ static void exec_round(int round) {
 
 static void copy_self(const char* to) {
   int in = MUST(open("/proc/self/exe", O_RDONLY)), out = MUST(open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755));
-  for (ssize_t count; (count = MUST(read(in, text, sizeof text))) > 0;) MUST(write(out, text, (size_t)count));
+  copy_rest(in, out);
   close(in);
   close(out);
 }

@@ -6,12 +6,7 @@ static char text[1 << 20];
 static char* read_file(pid_t pid, const char* name) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
-  size_t used = 0;
-  int fd = MUST(open(path, O_RDONLY));
-  for (ssize_t count; (count = MUST(read(fd, text + used, sizeof text - 1 - used))) > 0;) used += (size_t)count;
-  close(fd);
-  text[used] = 0;
-  return text;
+  return read_text(path, text, sizeof text);
 }
 
 // The line of maps that starts at the address, without it.

@@ -5,14 +5,7 @@
 
 static char text[1 << 20];
 
-static char* read_file(const char* name) {
-  size_t used = 0;
-  int fd = MUST(open(name, O_RDONLY));
-  for (ssize_t count; (count = MUST(read(fd, text + used, sizeof text - 1 - used))) > 0;) used += (size_t)count;
-  close(fd);
-  text[used] = 0;
-  return text;
-}
+static char* read_file(const char* name) { return read_text(name, text, sizeof text); }
 
 static int occurrences(const char* what) {
   int count = 0;

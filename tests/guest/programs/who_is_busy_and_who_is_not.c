@@ -80,20 +80,28 @@ static void after_stores(void) {
   try_exec("afterwards", "copy");
 }
 
-// While a copy runs: every way to write to it.
-static void running(void) {
+// A program that runs, and ends when go_on is closed.
+static pid_t started(const char* program, const char* argument, int* go_on) {
   int ends[2], back[2];
   MUST(pipe(ends)), MUST(pipe(back));
-  pid_t child = fork_child();
+  const pid_t child = fork_child();
   if (child == 0) {
     dup2(ends[0], 0), dup2(back[1], 1);
     close(ends[0]), close(ends[1]), close(back[0]), close(back[1]);
-    execl("copy", "copy", "wait", (char*)0);
+    execl(program, program, argument, (char*)0);
     leave(1);
   }
   close(ends[0]), close(back[1]);
   char byte;
   MUST(read(back[0], &byte, 1));
+  *go_on = ends[1];
+  return child;
+}
+
+// While a copy runs: every way to write to it.
+static void running(void) {
+  int go_on;
+  const pid_t child = started("copy", "wait", &go_on);
   MUST(link("copy", "also"));
   MUST(symlink("copy", "symbolic"));
   try_open("write", "copy", O_WRONLY);
@@ -115,7 +123,7 @@ static void running(void) {
   try_open("by /proc", path, O_WRONLY);
   SHOW((long)mmap(0, PAGE, RW, MAP_SHARED, reader, 0));
   SHOW(chmod("copy", 0700));
-  SHOW(close(ends[1]));
+  SHOW(close(go_on));
   show_end("the running copy", child);
   int writer = try_open("write, when it has ended", "copy", O_WRONLY);
   close(writer), close(reader);
@@ -158,21 +166,11 @@ static void scripts(void) {
   fd = MUST(open("waiting", O_WRONLY | O_CREAT, 0755));
   MUST(write(fd, "#!./copy wait\n", 14));
   close(fd);
-  int ends[2], back[2];
-  MUST(pipe(ends)), MUST(pipe(back));
-  pid_t child = fork_child();
-  if (child == 0) {
-    dup2(ends[0], 0), dup2(back[1], 1);
-    close(ends[0]), close(ends[1]), close(back[0]), close(back[1]);
-    execl("waiting", "waiting", (char*)0);
-    leave(1);
-  }
-  close(ends[0]), close(back[1]);
-  char byte;
-  MUST(read(back[0], &byte, 1));
+  int go_on;
+  const pid_t child = started("waiting", NULL, &go_on);
   close(try_open("a script that runs", "waiting", O_WRONLY | O_TRUNC));
   try_open("its interpreter", "copy", O_WRONLY);
-  close(ends[1]);
+  close(go_on);
   show_end("the script", child);
 }
 
