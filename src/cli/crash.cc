@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <chrono>
+#include <limits>
 #include <memory>
 
 #include "cli/crash_run.h"
@@ -126,7 +127,10 @@ void add_crash(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({"strict", "posix", "ext4-ordered"}))
       ->type_name("MODEL")
       ->capture_default_str();
-  crash->add_option("--budget", arguments->budget, "Most states to check")->type_name("N")->capture_default_str();
+  crash->add_option("--budget", arguments->budget, "Most states to check")
+      ->check(CLI::Range(std::size_t{1}, std::numeric_limits<std::size_t>::max()).description(""))
+      ->type_name("N")
+      ->capture_default_str();
   crash->add_option("--jobs", arguments->jobs, "Checks at a time; 0: one a processor")
       ->type_name("N")
       ->capture_default_str();
@@ -135,6 +139,7 @@ void add_crash(CLI::App& app, Invocation& invocation) {
       ->type_name("BYTES");
   crash->add_option("--seed", arguments->seed, "Seed of random choices")->type_name("N")->capture_default_str();
   crash->add_option("--check-timeout", arguments->patience, "A check that takes longer is a violation")
+      ->check(CLI::PositiveNumber.description(""))
       ->type_name("SECONDS")
       ->capture_default_str();
   crash->add_option("--output", arguments->output, "Directory for the log and the case")

@@ -70,6 +70,9 @@ void tell(const report::RunSummary& summary) {
   std::fwrite(story.data(), 1, story.size(), stderr);
 }
 
+// What a machine answers that lacks something, or does not let us have it.
+bool is_refused(int code) { return code == EPERM || code == EACCES || code == ENOSYS || code == ENODEV || code == EOPNOTSUPP; }
+
 }  // namespace
 
 Refusal refusal_of(const Error& error, const std::string& program) {
@@ -81,7 +84,7 @@ Refusal refusal_of(const Error& error, const std::string& program) {
     case ENOEXEC:
       return {kernel::kExitNotExecutable, Error{error.code, program}.message()};
     default:
-      return {kernel::kExitFailed, error.message() + " (`pagefold doctor` checks this machine)"};
+      return {kernel::kExitFailed, error.message() + (is_refused(error.code) ? " (`pagefold doctor` checks this machine)" : "")};
   }
 }
 

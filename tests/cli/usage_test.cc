@@ -106,6 +106,8 @@ TEST(Usage, ErrorsOfTheOtherVerbsEndWith2) {
                                                           {"crash", "--check", "true", "--files", "x"},
                                                           {"crash", "--check", "true", "--files", "x", "--model", "ext5", "true"},
                                                           {"crash", "--check", "true", "--files", "x", "--torn", "500", "true"},
+                                                          {"crash", "--check", "true", "--files", "x", "--budget", "0", "true"},
+                                                          {"crash", "--check", "true", "--files", "x", "--check-timeout=-1", "true"},
                                                           {"-q", "run"},   {"--mem", "64M"}};
   for (const auto& words : mistakes) {
     const Outcome outcome = pagefold(words);
