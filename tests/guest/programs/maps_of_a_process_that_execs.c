@@ -56,10 +56,13 @@ int main(int argc, char** argv) {
   while (waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0) {
     const int before = round_of(child);
     if (before == 0 || read_file(child, "maps") == 0) continue;
-    const bool shows_it = strstr(text, names[before % 2] + 1) != NULL;
-    if (!strstr(text, "[stack]")) ++without_stack;
-    if (strstr(text, "memfd:") || strstr(text, "pagefold-stub")) ++unfinished;
-    if (!shows_it && round_of(child) == before) ++of_another_program;
+    const bool shows_it = strstr(text, names[before % 2] + 1) != NULL, has_stack = strstr(text, "[stack]") != NULL;
+    const bool is_finished = !strstr(text, "memfd:") && !strstr(text, "pagefold-stub");
+    if (!is_finished) ++unfinished;
+    // While the next exec is under way Linux, too, shows memory whose stack has no name yet (fs/binfmt_elf.c sets start_stack last).
+    if (round_of(child) != before) continue;
+    if (!has_stack) ++without_stack;
+    if (!shows_it) ++of_another_program;
   }
   SHOW(without_stack);
   SHOW(unfinished);
