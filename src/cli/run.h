@@ -18,7 +18,7 @@ struct RunArguments {
   unsigned fault_around = 256;
   std::string loader = "pagefold";  // or "system"
   bool loader_chosen = false;       // by the user, who then wants no other
-  std::string memory, policy = "lru", swap = "zram";  // memory: empty: no limit
+  std::string memory, policy = "s3fifo", swap = "zram";  // memory: empty: no limit
   bool own_files = false;
   std::optional<std::chrono::milliseconds> write_back;  // none: the default
   std::vector<std::string> failures;  // --fail

@@ -24,7 +24,7 @@ enum class Loader {
 // A limit on the memory of the whole run.
 struct MemoryOptions {
   Bytes limit = 0;  // of page frames; 0: none
-  std::string policy = "lru";
+  std::string policy = "s3fifo";
   reclaim::SwapSpec swap;
   reclaim::ReferenceSampler* sampler = nullptr;  // instead of a policy: pages are taken away to see their touches
 };
