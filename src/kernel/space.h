@@ -100,6 +100,7 @@ struct Space {
   bool lock_on_fault = false;  // ... with MCL_ONFAULT
   // By process (thread group): one made by vfork may have limits of its own before it execs.
   std::map<pid_t, MemoryLimits> limits;
+  bool new_program = false;  // Booting: after an exec, not a fork
   // Booting: what the new process still has to do on the host, and how far it is.
   std::vector<HostOp> boot_ops;
   std::size_t boot_at = 0;

@@ -154,7 +154,7 @@ stub_clone_agent:
   mov %rsi, %r12
   mov %rdi, %rsi
   mov $56, %eax
-  mov $0x804900, %edi           # CLONE_VM | CLONE_VFORK | CLONE_SIGHAND | CLONE_UNTRACED, no exit signal
+  mov $0x804f00, %edi           # CLONE_VM | _FS | _FILES | _SIGHAND | _VFORK | _UNTRACED, no exit signal
   xor %edx, %edx
   xor %r10d, %r10d
   xor %r8d, %r8d

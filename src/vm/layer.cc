@@ -47,15 +47,23 @@ std::shared_ptr<Layer> Layer::fork(const std::shared_ptr<Layer>& source, std::sh
 }
 
 void Layer::give_hot_pages(Layer& heir) {
-  PageBuffer contents;
-  for (PageIndex page = hot_.next(0, kEnd); page < kEnd; page = hot_.next(page + 1, kEnd)) {
-    if (!present_.test(page) || has_heirs(page)) continue;
-    if (!frames_->read(bytes_of(page), contents.data(), kPageSize)) return;
-    if (!heir.frames_->write(bytes_of(page), contents.data(), kPageSize)) return;
-    heir.inherited_.clear(page);
-    heir.present_.set(page);
-    heir.speculative_.set(page);
-    given_.set(page);
+  constexpr PageIndex kAtOnce = 16;
+  std::array<std::byte, bytes_of(kAtOnce)> contents;
+  const auto may_go = [&](PageIndex page) { return hot_.test(page) && present_.test(page) && !has_heirs(page); };
+  for (PageIndex page = hot_.next(0, kEnd); page < kEnd; page = hot_.next(page, kEnd)) {
+    PageIndex end = page;
+    while (end < page + kAtOnce && may_go(end)) ++end;
+    if (end == page) {
+      ++page;
+      continue;
+    }
+    const Bytes size = bytes_of(end - page);
+    if (!frames_->read(bytes_of(page), contents.data(), size) || !heir.frames_->write(bytes_of(page), contents.data(), size)) return;
+    heir.inherited_.clear_range(page, end);
+    heir.present_.set_range(page, end);
+    heir.speculative_.set_range(page, end);
+    given_.set_range(page, end);
+    page = end;
   }
 }
 

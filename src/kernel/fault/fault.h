@@ -25,6 +25,9 @@ Served serve_fault(Supervisor& supervisor, Space& space, const Fault& fault, Pat
 // the page, and nothing else. Returns how far.
 VirtAddr fill_asked(Supervisor& supervisor, Space& space, const Fault& fault, VirtRange asked);
 
+// A program is about to start: what earlier guests needed of its files is put in, as at a first touch. Space::mutex held.
+void put_in_history(Supervisor& supervisor, Space& space);
+
 // Why pages are wanted before they are touched. Lock: private writable ones are wanted for writing (mm/gup.c, mlock).
 // Restore: only those that were evicted.
 enum class Purpose { Read, Write, Lock, Restore };

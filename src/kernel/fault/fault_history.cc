@@ -32,6 +32,14 @@ void FaultService::in_step_of(const vm::Vma& v, Visit&& visit) const {
   });
 }
 
+void FaultService::map_history() {
+  if (!may_speculate()) return;
+  for (const auto& [start, v] : space_.map.all()) {
+    auto* const file = dynamic_cast<cache::FileObject*>(v.object.get());
+    if (file != nullptr && !space_.mapped_pages.contains(file)) map_history(*file);
+  }
+}
+
 void FaultService::map_history(cache::FileObject& file) {
   if (armed_behind(file, 0, file.pages()) < file.pages()) return;
   const bool full = dynamic_cast<cache::FullFile*>(&file) != nullptr;
@@ -100,5 +108,7 @@ void FaultService::note_cleared(const vm::Vma& v, VirtRange r) const {
   const PageIndex first = page_of(below->object_offset(r.start));
   file->note_cleared(first, first + r.pages());
 }
+
+void put_in_history(Supervisor& supervisor, Space& space) { FaultService(supervisor, space, {}, Patience::NoWait).map_history(); }
 
 }  // namespace pagefold::kernel

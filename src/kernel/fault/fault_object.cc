@@ -60,11 +60,13 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
     while (first < page && file.resident_until(first, page) < page) first = file.resident_until(first, page) + 1;
   }
   vm::PageSet& mapped = space_.mapped_pages[&file];
+  bool there = false;
   if (!mapped.test(page)) {  // otherwise the file is mapped twice, and what is mapped says nothing of this place
     if (may_speculate() && mapped.empty()) map_history(file);
     if (may_speculate()) file.note_mapped(first, last);
     // What is there already is not tried again.
-    if (mapped.test(page)) first = page, last = page + 1;
+    there = mapped.test(page);
+    if (there) first = page, last = page + 1;
     last = mapped.next(page + 1, last);
     PageIndex from = page;
     while (from > first && !mapped.test(from - 1)) --from;
@@ -74,8 +76,9 @@ FaultService::Outcome FaultService::serve_file(vm::Vma& v, cache::FileObject& fi
   r = {start, start + bytes_of(last - first)};
   file.note_touched(page);
   const bool stores = full != nullptr && fault_.write;
-  const auto done = space_.uffd.map_present(r, stores ? pmap::Uffd::Wake::No : later(r),
-                                            full != nullptr ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No);
+  const auto done = there && !stores ? Result<pmap::Filled>(pmap::Filled{r.size(), 0})
+                                     : space_.uffd.map_present(r, stores ? pmap::Uffd::Wake::No : later(r),
+                                                               full != nullptr ? pmap::Uffd::Guard::Yes : pmap::Uffd::Guard::No);
   if (!done && done.error().code == EFAULT && space_.own_files != nullptr) {  // cut off, or changed
     space_.uffd.wake(here);
     return Outcome::Done;

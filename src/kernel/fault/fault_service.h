@@ -33,6 +33,8 @@ class FaultService {
         started_(clock_ns()) {}
 
   Served serve();
+  // What earlier guests needed of all files of a new program.
+  void map_history();
   // All pages from the fault's to here are filled.
   [[nodiscard]] VirtAddr filled_until() const { return filled_until_; }
 

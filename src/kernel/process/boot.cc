@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "kernel/calls.h"
+#include "kernel/fault/fault.h"
 #include "kernel/sync/hand_over.h"
 #include "kernel/sync/host_sync.h"
 
@@ -71,7 +72,8 @@ void on_uffd(const Call& call) {
   auto uffd = pmap::Uffd::adopt(std::move(fd));
   if (!uffd) return call.fail(uffd.error().code);
   space.uffd = std::move(*uffd);
-  if (space.boot_ops.empty()) space.boot_ops = operations_after_exec(space);
+  space.new_program = space.boot_ops.empty();
+  if (space.new_program) space.boot_ops = operations_after_exec(space);
   reply_with_next(call, space);
 }
 
@@ -91,6 +93,7 @@ void on_ready(const Call& call) {
     if (!space.boot_ops.empty()) return reply_with_next(call, space);
     if (const auto done = call.supervisor.watch_faults(call.task.space); !done) return call.fail(done.error().code);
     space.state = Space::State::Running;
+    if (std::exchange(space.new_program, false)) put_in_history(call.supervisor, space);
 #ifdef PAGEFOLD_CHECKS
     space.check_invariants();
 #endif

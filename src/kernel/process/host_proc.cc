@@ -7,8 +7,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
 
 #include "base/fd.h"
@@ -29,27 +31,42 @@ Result<std::string> read_host_file(const std::string& path) {
   }
 }
 
+namespace {
+
+// One line of /proc/PID/maps: start-end rwxp offset device inode name.
+std::optional<HostMapping> parse_mapping(const char* line, const char* end) {
+  HostMapping m;
+  char* at = nullptr;
+  m.range.start = std::strtoul(line, &at, 16);
+  if (*at != '-') return std::nullopt;
+  m.range.end = std::strtoul(at + 1, &at, 16);
+  constexpr std::ptrdiff_t kPermissions = 6;  // with the blanks around them
+  if (end - at < kPermissions || at[0] != ' ' || at[5] != ' ') return std::nullopt;
+  m.read = at[1] == 'r';
+  m.write = at[2] == 'w';
+  m.execute = at[3] == 'x';
+  m.shared = at[4] == 's';
+  m.offset = std::strtoul(at + kPermissions, &at, 16);
+  const char* const device = *at == ' ' ? at + 1 : end;
+  const char* const inode = std::find(device, end, ' ');
+  if (inode == end) return std::nullopt;
+  m.inode = std::strtoul(inode, &at, 10);
+  m.name.assign(std::find_if(static_cast<const char*>(at), end, [](char c) { return c != ' '; }), end);
+  return m;
+}
+
+}  // namespace
+
 Result<std::vector<HostMapping>> host_mappings(pid_t pid) {
   const std::string text = PAGEFOLD_TRY(read_host_file(fmt::format("/proc/{}/maps", pid)));
   std::vector<HostMapping> mappings;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    HostMapping m;
-    std::array<char, 5> permissions{};
-    unsigned long start = 0, end = 0, offset = 0, inode = 0;
-    int name_at = 0;
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s %lx %*s %lu %n", &start, &end, permissions.data(), &offset, &inode, &name_at) < 5)
-      return fail(EPROTO, "parse /proc/PID/maps");
-    if (end > kUserTop) continue;
-    m.range = {start, end};
-    m.read = permissions[0] == 'r';
-    m.write = permissions[1] == 'w';
-    m.execute = permissions[2] == 'x';
-    m.shared = permissions[3] == 's';
-    m.offset = offset;
-    m.inode = inode;
-    m.name = line.substr(static_cast<std::size_t>(name_at));
-    mappings.push_back(std::move(m));
+  const char* const last = text.data() + text.size();
+  for (const char* line = text.data(); line < last;) {
+    const char* const end = std::find(line, last, '\n');
+    auto m = parse_mapping(line, end);
+    if (!m) return fail(EPROTO, "parse /proc/PID/maps");
+    if (m->range.end <= kUserTop) mappings.push_back(std::move(*m));
+    line = end + 1;
   }
   return mappings;
 }
@@ -111,11 +128,13 @@ std::optional<std::uint64_t> host_stat_field(pid_t pid, unsigned n) {
   // The command in parentheses may hold anything; fields are counted after its end.
   const auto close = text->rfind(')');
   if (close == std::string::npos || n < 3) return std::nullopt;
-  std::istringstream fields(text->substr(close + 2));
-  std::string value;
-  for (unsigned field = 3; field <= n; ++field)
-    if (!(fields >> value)) return std::nullopt;
-  return std::stoull(value);
+  std::size_t at = close + 2;
+  for (unsigned field = 3; field < n; ++field) {
+    at = text->find(' ', at);
+    if (at == std::string::npos) return std::nullopt;
+    ++at;
+  }
+  return std::strtoull(text->c_str() + at, nullptr, 10);
 }
 
 std::string host_call_of(pid_t tid) {

@@ -232,14 +232,32 @@ const char* search(Table& table, const char* name) {
   return best;
 }
 
+// The C library is looked for twice: first to see whether it is one that this loader knows.
+struct ReadLast {
+  char name[32];
+  const char* path;
+
+  bool is(const char* other) const { return name[0] != '\0' && equal(name, other); }
+  void set(const char* to, const char* its_path) {
+    path = its_path;
+    name[0] = '\0';
+    if (strlen(to) < sizeof name) memcpy(name, to, strlen(to) + 1);
+  }
+};
+ReadLast read_last{};
+
 }  // namespace
 
 const char* look_up_cache(const char* name) {
   if (!tried) open_cache();
+  if (file >= 0 && read_last.is(name)) return read_last.path;
   if (file >= 0 && lookups++ < kLookupsByReading) {
     Reading reading;
     const char* path = search(reading, name);
-    if (!reading.useless()) return path;
+    if (!reading.useless()) {
+      read_last.set(name, path);
+      return path;
+    }
   }
   map_cache();
   Mapped mapped;
@@ -251,6 +269,7 @@ void close_cache() {
   if (mapping.data() != nullptr) sys::unmap(sys::word(mapping.data()), mapping.size());
   mapping = cache = elf::Bytes();
   header = nullptr;
+  read_last = {};
   tried = false;
 }
 

@@ -97,23 +97,30 @@ class Mapper {
     return sys::failed(at) ? failed(at) : nullptr;
   }
 
-  // Memory beyond the file's contents is zero: the rest of the last page by hand, further pages anonymous.
+  // Memory beyond the file's contents is zero: further pages are anonymous, the rest of the last page is cleared by hand.
   Status clear_rest(const LoadSegment& segment) {
-    const uint64_t memory_end = segment.end;
     if (memory_size_equals_file(segment)) return nullptr;
-    uint64_t page_rest = segment.file_end - segment.data_end;
-    if (page_rest != 0) {
-      const uint64_t page = place(segment.file_end) - process.page_size;
-      const bool writable = (segment.flags & PF_W) != 0;
-      if (!writable && sys::failed(sys::protect(page, process.page_size, protection(segment.flags) | sys::kProtWrite)))
-        return fail(path_, "cannot change memory protections");
-      memset(reinterpret_cast<void*>(place(segment.data_end)), 0, page_rest);
-      if (!writable) sys::protect(page, process.page_size, protection(segment.flags));
+    if (segment.end > segment.file_end) {
+      const int64_t at = sys::map(place(segment.file_end), segment.end - segment.file_end, protection(segment.flags),
+                                  sys::kMapPrivate | sys::kMapAnonymous | sys::kMapFixed, -1, 0);
+      if (sys::failed(at)) return fail(path_, "cannot map zero-fill pages", sys::error_of(at));
     }
-    if (memory_end <= segment.file_end) return nullptr;
-    const int64_t at = sys::map(place(segment.file_end), memory_end - segment.file_end, protection(segment.flags),
-                                sys::kMapPrivate | sys::kMapAnonymous | sys::kMapFixed, -1, 0);
-    return sys::failed(at) ? fail(path_, "cannot map zero-fill pages", sys::error_of(at)) : nullptr;
+    const uint64_t page_rest = segment.file_end - segment.data_end;
+    if (page_rest == 0) return nullptr;
+    const uint64_t page = place(segment.file_end) - process.page_size;
+    const bool writable = (segment.flags & PF_W) != 0;
+    if (!writable && sys::failed(sys::protect(page, process.page_size, protection(segment.flags) | sys::kProtWrite)))
+      return fail(path_, "cannot change memory protections");
+    look_at_start();
+    memset(reinterpret_cast<void*>(place(segment.data_end)), 0, page_rest);
+    if (!writable) sys::protect(page, process.page_size, protection(segment.flags));
+    return nullptr;
+  }
+
+  // The headers, which are wanted soon anyway. A system that knows what it will need of a file brings all of it at the first look
+  // (Pagefold does), and the stores that follow meet no fault.
+  void look_at_start() const {
+    if ((first_.flags & PF_R) != 0 && first_.file_end > first_.start) (void)*reinterpret_cast<const volatile char*>(where_);
   }
 
   bool memory_size_equals_file(const LoadSegment& segment) const { return segment.memory_end <= segment.data_end; }
