@@ -31,7 +31,12 @@ class MemoryFrames final : public FrameSource {
   }
   Result<void> write(Bytes offset, const void* from, Bytes length) override {
     if (budget_ != nullptr && (*budget_)-- == 0) return fail(ENOMEM);
-    std::memcpy(pages_[page_of(offset)].data() + (offset & kPageMask), from, length);
+    const auto* at = static_cast<const std::byte*>(from);
+    while (length > 0) {
+      const Bytes within = offset & kPageMask, n = std::min(length, kPageSize - within);
+      std::memcpy(pages_[page_of(offset)].data() + within, at, n);
+      at += n, offset += n, length -= n;
+    }
     return {};
   }
   Result<void> release(Bytes offset, Bytes length) override {
